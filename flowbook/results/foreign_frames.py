@@ -1,4 +1,4 @@
-"""Frames of polars and tables of Arrow, read as pandas frames: by rows, and whole only when somebody turns their pages.
+"""Frames of polars, tables and arrays of Arrow, read as pandas frames: by rows, and whole only when somebody turns their pages.
 
 Loads neither library: a frame's library is loaded where there is a frame. Changes nothing of the value.
 """
@@ -17,14 +17,14 @@ __all__ = ["dtypes", "is_foreign", "rows_as_pandas", "shape_and_size", "whole_as
 
 
 def is_foreign(value: object) -> bool:
-    """Return whether `value` is a frame or series of polars, or a table or record batch of Arrow."""
+    """Return whether `value` is a frame or series of polars, or a table, record batch or array of Arrow."""
     return _is_polars(value) or _is_arrow(value)
 
 
 def shape_and_size(value: Any) -> tuple[tuple[int, ...], int | None]:  # noqa: ANN401  # as `is_foreign` says
     """Return the shape, and the bytes that it takes in memory."""
     size = value.estimated_size() if _is_polars(value) else value.nbytes
-    return tuple(value.shape), int(size)
+    return tuple(getattr(value, "shape", (len(value),))), int(size)
 
 
 def dtypes(value: Any) -> list[str]:  # noqa: ANN401  # as above
@@ -32,7 +32,7 @@ def dtypes(value: Any) -> list[str]:  # noqa: ANN401  # as above
     if _is_polars(value):
         found = value.dtypes if hasattr(value, "dtypes") else [value.dtype]
         return [_short(str(each)) for each in found]
-    return [str(field.type) for field in value.schema]
+    return [str(field.type) for field in value.schema] if hasattr(value, "schema") else [str(value.type)]
 
 
 def rows_as_pandas(value: Any, rows: Sequence[int] | slice) -> pd.DataFrame:  # noqa: ANN401  # as above
@@ -54,8 +54,8 @@ def _as_pandas(value: Any) -> pd.DataFrame:  # noqa: ANN401  # as above
     import pandas as pd  # noqa: PLC0415  # heavy
 
     if not _is_polars(value):
-        found: pd.DataFrame = value.to_pandas()
-        return found
+        found = value.to_pandas()
+        return found if isinstance(found, pd.DataFrame) else pd.DataFrame({"value": found}, copy=False)
     columns = value.get_columns() if hasattr(value, "get_columns") else [value.alias(value.name or "value")]
     return pd.DataFrame({column.name: _plain(column) for column in columns}, copy=False)
 
@@ -78,4 +78,5 @@ def _is_polars(value: object) -> bool:
 
 def _is_arrow(value: object) -> bool:
     module = sys.modules.get("pyarrow")
-    return module is not None and isinstance(value, module.Table | module.RecordBatch)
+    kinds = ("Table", "RecordBatch", "Array", "ChunkedArray")
+    return module is not None and isinstance(value, tuple(getattr(module, kind) for kind in kinds))

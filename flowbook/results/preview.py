@@ -5,6 +5,7 @@ Never raises for a strange object: what its own code raises is shown as text. Ch
 
 from __future__ import annotations
 
+import re
 import reprlib
 import sys
 from collections.abc import Collection, Sized
@@ -25,6 +26,7 @@ _REPR_CHARACTERS = 2000
 _TEXT_CHARACTERS = 80
 #: Longer collections are summed up: their whole repr would take much memory.
 _MANY = 10_000
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 _TIMES = "\u00d7"
 
 
@@ -150,6 +152,9 @@ def _short_text(value: object, text: str) -> str:
     if isinstance(value, list | tuple | dict | set | frozenset) and len(text) > _TEXT_CHARACTERS:
         return f"{_class(value)} of {len(value):,}"
     line = text.partition("\n")[0]
+    if text.startswith("<"):  # where an object lies says nothing to a person
+        line = _ADDRESS.sub("", line)
+        text = _ADDRESS.sub("", text)
     return line if len(line) <= _TEXT_CHARACTERS and line == text else f"{line[: _TEXT_CHARACTERS - 1]}…"
 
 

@@ -40,7 +40,7 @@ def is_displayed(value: object) -> bool:
 def picture(value: object) -> dict[str, Any] | None:
     """Return `value` as {"mime", "data"}: a PNG or JPEG as base64, an SVG as text; None if it has no picture."""
     if _is_matplotlib(value):
-        return _figure(value)
+        return _figure(_figure_of(value))
     if _is_image(value):
         return _image(value)
     for name, mime in (("_repr_png_", "image/png"), ("_repr_jpeg_", "image/jpeg"), ("_repr_svg_", "image/svg+xml")):
@@ -54,8 +54,9 @@ def picture(value: object) -> dict[str, Any] | None:
 def title(value: Any, default: str) -> str:  # noqa: ANN401  # anything with a picture
     """Return what a picture is called: a figure or an image by its size in px, all else `default`."""
     if _is_matplotlib(value):
-        wide, high = value.get_size_inches() * value.dpi
-        return f"Figure, {wide:,.0f} \u00d7 {high:,.0f}"
+        figure = _figure_of(value)
+        wide, high = figure.get_size_inches() * figure.dpi
+        return f"{'Figure' if figure is value else 'Axes'}, {wide:,.0f} \u00d7 {high:,.0f}"
     if _is_image(value):
         return f"Image, {value.mode}, {value.width:,} \u00d7 {value.height:,}"
     return default
@@ -100,8 +101,17 @@ def _picture(mime: str, content: object) -> dict[str, Any] | None:
 
 
 def _is_matplotlib(value: object) -> bool:
-    module = sys.modules.get("matplotlib.figure")
-    return module is not None and isinstance(value, module.Figure)
+    figure, axes = sys.modules.get("matplotlib.figure"), sys.modules.get("matplotlib.axes")
+    if figure is None or axes is None:
+        return False
+    return isinstance(value, figure.Figure) or (isinstance(value, axes.Axes) and value.figure is not None)
+
+
+def _figure_of(value: Any) -> Any:  # noqa: ANN401  # a figure, or axes as `frame.plot()` returns them
+    """Return the whole figure that axes are in."""
+    while (outer := getattr(value, "figure", None)) is not None and outer is not value:
+        value = outer
+    return value
 
 
 def _figure(value: Any) -> dict[str, Any] | None:  # noqa: ANN401  # a figure of matplotlib's

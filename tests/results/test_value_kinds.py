@@ -55,6 +55,16 @@ def test_a_series_of_polars_is_a_frame_of_one_column():
     assert shown(describe(pl.Series("x", [3, 4]))) == ([("x", "Int64")], [["3"], ["4"]])
 
 
+@pytest.mark.parametrize("array", [pa.array([3, 4]), pa.chunked_array([[3], [4]])])
+def test_an_array_of_arrow_is_a_frame_of_one_column(array):
+    preview = describe(array)
+
+    assert (preview["kind"], preview["shape"]) == ("frame", [2])
+    assert preview["text"] == f"{type(array).__name__} of Arrow, 2"
+    assert shown(preview) == ([("value", "int64")], [["3"], ["4"]])
+    assert FramePager(array).page(sort="value", descending=True)["rows"] == [["4"], ["3"]]
+
+
 def test_the_pages_of_a_foreign_frame_are_sorted():
     frame = pl.DataFrame({"n": list(range(500))})
 
@@ -88,6 +98,27 @@ def test_a_figure_is_a_picture_and_stays_as_it_was():
     assert preview["body"]["mime"] == "image/png"
     assert base64.b64decode(preview["body"]["data"])[:4] == PNG
     assert (figure.canvas is canvas, figure.dpi) == (True, 150)
+
+
+def test_axes_are_shown_as_the_figure_that_they_are_in():
+    figure = Figure(dpi=100)
+    axes = figure.subfigures(1, 2)[0].subplots()
+
+    preview = describe(axes)
+
+    assert (preview["kind"], preview["text"]) == ("picture", "Axes, 640 × 480")
+    assert base64.b64decode(preview["body"]["data"])[:4] == PNG
+
+
+def test_axes_without_a_figure_are_text():
+    axes = Figure().subplots()
+    axes.remove()
+
+    assert describe(axes)["kind"] == "text"
+
+
+def test_the_title_of_an_object_says_nothing_of_its_address():
+    assert describe(object())["text"] == "<object object>"
 
 
 def test_a_figure_shows_the_labels_beyond_its_edge():
