@@ -152,9 +152,10 @@ def _short_text(value: object, text: str) -> str:
     if isinstance(value, list | tuple | dict | set | frozenset) and len(text) > _TEXT_CHARACTERS:
         return f"{_class(value)} of {len(value):,}"
     line = text.partition("\n")[0]
-    if text.startswith("<"):  # where an object lies says nothing to a person
-        line = _ADDRESS.sub("", line)
-        text = _ADDRESS.sub("", text)
+    if isinstance(value, bytes | bytearray) and len(text) > _TEXT_CHARACTERS:
+        return _class(value)
+    if text.startswith("<") and _ADDRESS.search(line):  # where an object lies says nothing to a person
+        return _class(value) if " object" in line else _ADDRESS.sub("", line)
     return line if len(line) <= _TEXT_CHARACTERS and line == text else f"{line[: _TEXT_CHARACTERS - 1]}…"
 
 

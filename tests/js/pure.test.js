@@ -21,7 +21,7 @@ import { DISPLAY_ORDER } from "../../flowbook/notebook/static/state_kinds.js";
 import * as states from "../../flowbook/notebook/static/states.js";
 import { parentOf } from "../../flowbook/notebook/static/task_keys.js";
 import { middleCut } from "../../flowbook/notebook/static/text_fit.js";
-import { headOf, isSaid } from "../../flowbook/notebook/static/value_body.js";
+import { headOf, isSaid, whyUnseen } from "../../flowbook/notebook/static/value_body.js";
 
 const STATIC = new URL("../../flowbook/notebook/static/", import.meta.url);
 
@@ -499,6 +499,15 @@ test("a value is headed by its kind, and isn't said twice", () => {
   assert.deepEqual(headOf({ ...list, type: "dict", text: "dict of 300" }), ["dict of 300", ""]);
   assert.deepEqual(headOf({ ...shown, kind: "frame", type: "pandas.DataFrame", text: "DataFrame, 4 × 2" }), ["DataFrame", "4 × 2"]);
   assert.deepEqual([lines, number, list].map(isSaid), [false, true, false]);
+});
+
+test("of a value of which only the words are kept it is said what is missing", () => {
+  const bare = { type: "matplotlib.Figure", text: "Figure, 640 × 480", page: null, repr: "", body: null };
+
+  assert.equal(whyUnseen({ ...bare, kind: "picture" }), "The picture isn't kept here.");
+  assert.equal(whyUnseen({ ...bare, kind: "frame" }), "Its rows aren't kept here.");
+  assert.equal(whyUnseen({ ...bare, kind: "picture", body: { mime: "image/png", data: "" } }), "");
+  assert.equal(whyUnseen({ ...bare, kind: "text" }), "");
 });
 
 test("the tabs of the inspector are those with something to say", () => {

@@ -117,8 +117,18 @@ def test_axes_without_a_figure_are_text():
     assert describe(axes)["kind"] == "text"
 
 
-def test_the_title_of_an_object_says_nothing_of_its_address():
-    assert describe(object())["text"] == "<object object>"
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (object(), "object"),
+        ((n for n in range(3)), "generator"),
+        (shown, "<function shown>"),
+        (bytes(range(256)), "bytes"),
+        (b"abc", "b'abc'"),
+    ],
+)
+def test_the_title_says_what_a_value_is_not_where_it_lies(value, text):
+    assert describe(value)["text"] == text
 
 
 def test_a_figure_shows_the_labels_beyond_its_edge():

@@ -34,7 +34,19 @@ export const PLAIN = new Set(["cancel", "debug", "invalidate", "renew", "retry",
 /** Those of them that are about the run as a whole. */
 export const OF_RUN = new Set(["cancel", "retry", "only-changed", "hand-over", "take-back"]);
 /** Commands that need a kernel. */
-const COMMANDS = new Set([...PLAIN, "run", "to-variable", "show-run", "node-menu", "run-menu", "run-plan", "run-from", "without-cache", "compare-version"]);
+const COMMANDS = new Set([
+  ...PLAIN,
+  "run",
+  "to-variable",
+  "show-run",
+  "node-menu",
+  "run-menu",
+  "run-plan",
+  "run-from",
+  "without-cache",
+  "compare-version",
+  "render",
+]);
 /** Those that start a run. */
 const STARTS = new Set(["run-menu", "run-plan", "run-from"]);
 const ZOOMS = new Set(["zoom-in", "zoom-out", "fit"]);

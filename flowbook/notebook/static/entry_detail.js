@@ -211,7 +211,7 @@ export class EntryDetail {
     this.#framed?.abort();
     this.#framed = new AbortController();
     const signal = AbortSignal.any([this.given.signal, this.#framed.signal]);
-    this.#frame = new FrameView({ el: this.#value, preview, source: { entry }, ask: this.given.ask, signal });
+    this.#frame = new FrameView({ el: this.#value, preview, source: { entry }, ask: this.given.ask, canRender: !this.given.cannot.has("render"), signal });
   }
 }
 

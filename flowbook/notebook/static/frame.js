@@ -138,7 +138,7 @@ export class FrameView {
     if (this.#awaited === null || (id !== null && id !== this.#awaited)) return;
     this.#awaited = null;
     this.#draw();
-    const said = why ? this.given.el.querySelector(".foot .grow") : null;
+    const said = why ? this.given.el.querySelector(".foot .grow, .said") : null;
     if (said) dom.say(said, why);
   }
 

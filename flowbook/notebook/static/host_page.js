@@ -13,6 +13,7 @@ const CANNOT = new Set([
   "run-plan",
   "run-from",
   "without-cache",
+  "render",
   "debug",
   "invalidate",
   "compare",

@@ -8,7 +8,7 @@ import * as format from "./format.js";
 import * as states from "./states.js";
 import { historyTable, logView } from "./task_history.js";
 import { copyText, traceback } from "./traceback.js";
-import { headOf, isSaid } from "./value_body.js";
+import { headOf, isSaid, whyUnseen } from "./value_body.js";
 import { ValueViews } from "./value_views.js";
 
 /** @typedef {import("./frame.js").Preview} Preview */
@@ -261,6 +261,8 @@ export class Inspector {
     const [what, rest] = headOf(value);
     const size = value.size_bytes ? `, ${format.size(value.size_bytes)}` : "";
     const head = dom.h("div", { class: "head" }, dom.h("span", { class: "grow" }, dom.h("b", {}, what), rest ? `, ${rest}` : "", size));
+    const why = whyUnseen(value);
+    if (why) return [head, dom.h("div", { class: "pad" }, dim(why))];
     return value.page || value.repr || value.body ? [head, this.#values.element(details.key, "output", value)] : [head];
   }
 

@@ -25,6 +25,19 @@ export function valueBody(value, onRender = null) {
   return dom.h("pre", { class: "code text", tabindex: 0 }, value.repr || value.text);
 }
 
+/** What a value's preview showed, where only its words are kept. @type {Record<string, string>} */
+const UNKEPT = {
+  array: "Its rows aren't kept here.",
+  frame: "Its rows aren't kept here.",
+  html: "Its HTML isn't kept here.",
+  picture: "The picture isn't kept here.",
+  series: "Its rows aren't kept here.",
+  tree: "Its parts aren't kept here.",
+};
+
+/** Why there is nothing to see of a value but its words; "" if there is. @param {Shown & {page?: unknown}} value */
+export const whyUnseen = ({ kind, page, repr, body }) => (page || repr || body ? "" : (UNKEPT[kind] ?? ""));
+
 /** Whether the words for a value are all that there is to see of it. @param {Shown} value */
 export const isSaid = ({ kind, text, repr, body }) => kind === "text" && !body && text === repr;
 
@@ -105,5 +118,11 @@ function htmlLater(value, onRender) {
     button.title = "Waits for an answer";
     onRender();
   });
-  return dom.h("div", {}, dom.h("div", { class: "row pad" }, button), text);
+  // Where no kernel has the run, the button isn't there.
+  return dom.h(
+    "div",
+    {},
+    dom.h("div", { class: "row pad" }, button, dom.h("span", { class: "dim else" }, "A live panel draws it."), dom.h("span", { class: "said dim" })),
+    text,
+  );
 }
