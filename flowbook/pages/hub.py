@@ -58,6 +58,7 @@ class Hub:
     def _look(self) -> None:
         self.overview.look()
         self.connections.forget_gone()
+        self.input_tables.forget_idle()
 
 
 def hub_of(request: Request) -> Hub:

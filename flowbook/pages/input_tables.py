@@ -6,6 +6,7 @@ so that its pages are turned at once. From any thread; one reader at a time, as 
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from flowbook._utils.locks import Rank, RankedLock
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["InputTables"]
 
-_MOST_ASKED = ("offset", "limit", "kinds", "key")
+_IDLE_S = 120.0
+_ASKED = ("offset", "limit", "kinds", "key")
 
 
 class InputTables:
@@ -37,10 +39,12 @@ class InputTables:
         self._lock = RankedLock(Rank.LINKED_VALUES)
         self._paged: tuple[str, Pager] | None = None
         self._compared: tuple[tuple[str, str], Comparisons] | None = None
+        self._used = time.monotonic()
 
     def page(self, ref: ResultRef, request: dict[str, Any]) -> dict[str, Any]:
         """Return a PAGE of a value. Raises FlowbookError: if it can't be read here."""
         with self._lock:
+            self._used = time.monotonic()
             if self._paged is None or self._paged[0] != ref.digest:
                 self._paged = None  # not two at once in memory
                 self._paged = str(ref.digest), self._pager(ref)
@@ -62,13 +66,20 @@ class InputTables:
         def load(source: dict[str, str]) -> object:
             return masked_value(self._values.load(refs[source["is"]]))
 
-        command = {name: asked[name] for name in _MOST_ASKED if name in asked}
+        command = {name: asked[name] for name in _ASKED if name in asked}
         with self._lock:
+            self._used = time.monotonic()
             pair = str(before.digest), str(after.digest)
             if self._compared is None or self._compared[0] != pair:
                 self._compared = pair, Comparisons(load)
             comparisons = self._compared[1]
             return comparisons.answer({**command, "id": "", "first": {"is": "before"}, "second": {"is": "now"}})
+
+    def forget_idle(self) -> None:
+        """Let go of what nobody has asked about for long: it may take much memory."""
+        with self._lock:
+            if time.monotonic() - self._used > _IDLE_S:
+                self._paged = self._compared = None
 
     def _pager(self, ref: ResultRef) -> Pager:
         from flowbook.results.frame_pager import FramePager  # noqa: PLC0415  # loads pandas

@@ -177,3 +177,17 @@ def test_no_input_can_be_changed_where_that_is_switched_off(anybody, store, toke
     assert {each["changeable"] for each in shown.values()} == {False}
     assert answer["text"].startswith("agree has no input 'threshold' that a link can change")
     assert store.approvals.find(token).used is None
+
+
+def test_tables_are_forgotten_once_nobody_asks_about_them(anybody, app, token, monkeypatch):
+    for what in ("rows", "diff"):
+        anybody("GET", f"/approve/{token}/{what}", params={"name": "report"})
+    tables = app.state.hub.input_tables
+    tables.forget_idle()
+    before = tables._paged, tables._compared
+    monkeypatch.setattr("flowbook.pages.input_tables._IDLE_S", 0.0)
+
+    tables.forget_idle()
+
+    assert None not in before
+    assert (tables._paged, tables._compared) == (None, None)
