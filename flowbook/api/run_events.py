@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from flowbook.report.secret_literals import without_secrets
+from flowbook.report.secret_names import shown_change
 from flowbook.store.event_rows import LOG, STATE
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ def _state(name: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _decision(action: str, body: dict[str, Any]) -> dict[str, Any]:
-    changes = [dict(zip(("name", "before", "after", "text"), each, strict=True)) for each in body.get("changes", ())]
+    changes = [
+        {"name": name, "before": before, "after": after, "text": shown_change(name, text)}
+        for name, before, after, text in body.get("changes", ())
+    ]
     return {"action": action, "by": body["by"], "note": body["note"], **({"changes": changes} if changes else {})}
 
 

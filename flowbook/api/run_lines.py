@@ -9,13 +9,14 @@ from flowbook.deployments.outlook import shown_settings
 from flowbook.flow_run.task_facts import task_facts
 from flowbook.flow_run.waiting_tasks import waiting_tasks
 from flowbook.flow_runners.fields import shown_parameters
+from flowbook.report.secret_names import shown_change
 from flowbook.store.process_identity import effective_state_of
 from flowbook.store.records import from_stamp
 
 if TYPE_CHECKING:
     import datetime as dt
 
-    from flowbook.engine.events import Decided
+    from flowbook.engine.events import Decided, InputChange
     from flowbook.engine.replay import Span
     from flowbook.flow_run.task_facts import TaskFacts
     from flowbook.store import RunSummary, Store
@@ -85,8 +86,12 @@ def _decision(decided: Decided) -> wire.Decision:
         action=decided.action,
         by=decided.by,
         note=decided.note,
-        changes=[wire.Change(**each._asdict()) for each in decided.changes],
+        changes=[_change(each) for each in decided.changes],
     )
+
+
+def _change(change: InputChange) -> wire.Change:
+    return wire.Change(**change._replace(text=shown_change(change.name, change.text))._asdict())
 
 
 def task_list(store: Store, run_id: str, task: str | None, at: dt.datetime | None) -> wire.TaskList:

@@ -24,7 +24,7 @@ from flowbook.engine.state import (
     TriggerFailed,
 )
 from flowbook.engine.task_keys import child_keys
-from flowbook.report.secret_names import shown_text, sounds_secret
+from flowbook.report.secret_names import shown_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -148,8 +148,8 @@ def changed_inputs(changes: Sequence[InputChange]) -> str:
 
 
 def _changed_input(change: InputChange) -> str:
-    is_told = bool(change.text) and not sounds_secret(change.name)
-    return f"{change.name} {shown_text(change.text)}" if is_told else f"another {change.name}"
+    text = shown_change(change.name, change.text)
+    return f"{change.name} {text}" if text else f"another {change.name}"
 
 
 def staleness(state: Cached) -> str:

@@ -14,7 +14,7 @@ from flowbook.engine.masks import secret_variable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["MASK", "shown_text", "shown_value", "sounds_secret"]
+__all__ = ["MASK", "shown_change", "shown_text", "shown_value", "sounds_secret"]
 
 MASK = "*****"
 _VARIABLES = secret_variable("")
@@ -61,6 +61,11 @@ def shown_text(text: str) -> str:
     text = _SETTING.sub(_without_value, text)
     text = _BEARER.sub(rf"\g<before>{MASK}", text)
     return _PRIVATE_KEY.sub(rf"\g<before>{MASK}", text) if "PRIVATE KEY" in text else text
+
+
+def shown_change(name: str, text: str) -> str:
+    """Return what an input was and is, "15 → 20", as `shown_text`; "" if the input's name sounds secret."""
+    return "" if sounds_secret(name) else shown_text(text)
 
 
 def shown_value(name: str, value: object, depth: int = 0) -> object:

@@ -8,7 +8,8 @@ import pytest
 
 import flowbook
 from flowbook import Flow, task
-from flowbook.store import open_store
+from flowbook.engine.events import Decided, InputChange
+from flowbook.store import RunRecord, open_store
 from tests.api.conftest import approved
 
 
@@ -177,3 +178,25 @@ def test_a_flow_that_could_not_be_stored_is_named(call):
     assert answer.status_code == 409
     assert "its flow" in answer.json()["detail"]
     assert open_store().runs.summary(run.run_id).state == "Paused"
+
+
+def test_no_secret_is_shown_in_what_a_person_changed(call, store):
+    store.runs.create(RunRecord("run-1", "f", "p", {"name": "f", "tasks": []}, owner="here"))
+    changes = [
+        InputChange("api_token", "a", "b", "'hunter2' → 'x'"),
+        InputChange("dsn", "a", "b", "'password=hunter2' → 'host=db'"),
+        InputChange("threshold", "a", "b", "15 → 20"),
+    ]
+    recorder = store.runs.recorder("run-1", 1)
+    recorder.emit(Decided(1, "agree", 1.0, "resume", "ana", "", changes))
+    recorder.close()
+
+    told = call("GET", "/api/runs/run-1").json()["decisions"][0]["changes"]
+    events = call("GET", "/api/runs/run-1/events").json()
+
+    assert {each["name"]: each["text"] for each in told} == {
+        "api_token": "",
+        "dsn": "'password=*****' → 'host=db'",
+        "threshold": "15 → 20",
+    }
+    assert "hunter2" not in str(events)
