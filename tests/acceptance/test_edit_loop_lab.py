@@ -85,7 +85,7 @@ def test_an_edited_task_is_marked_and_only_it_and_what_lies_below_run(
     said = notebook.panel().locator(".saying").text_content()
     notebook.screenshot("edited-since", of=notebook.panel())
     notebook.panel().locator('[data-tab="plan"]').click()
-    notebook.panel().locator('[data-flowbook="plan"] g.node[data-told="hit"]').first.wait_for()
+    notebook.panel().locator('[data-flowbook="plan"] g.node[data-outcome="hit"]').first.wait_for()
     notebook.screenshot("plan-of-a-run", of=notebook.panel())
     notebook.panel().locator('[data-tools="plan"] [data-action="as-table"]').click()
     rows = notebook.panel().locator('[data-flowbook="plan"] tbody tr')

@@ -70,8 +70,8 @@ def menu_lines(notebook: Notebook) -> dict[str, str]:
 def planned(notebook: Notebook, cell: str | None = None) -> dict[str, str]:
     plan = notebook.panel(cell).locator('[data-flowbook="plan"]')
     plan.locator('[data-action="run-plan"]').wait_for()
-    nodes = plan.locator('g.node[data-told]:not([data-told="given"])').all()
-    return {node.get_attribute("data-task"): node.get_attribute("data-told") for node in nodes}
+    nodes = plan.locator('g.node[data-outcome]:not([data-outcome="given"])').all()
+    return {node.get_attribute("data-task"): node.get_attribute("data-outcome") for node in nodes}
 
 
 def wait_number(notebook: Notebook, number: int, state: str = "Success") -> Locator:

@@ -63,7 +63,7 @@ export function taskOf(task, parameters) {
     width: task.children?.[1] ?? null,
     rows: task.rows[1],
     told: {
-      kind: task.differs || "same",
+      differs: task.differs,
       word: wordOf(task),
       beside: given ? shortly(given[2] ?? "none") : changeOf(task.took_s, format.duration, TOLD_S),
       rows: changeOf(task.rows, (n) => format.plural(n, "row")),
@@ -80,7 +80,7 @@ export function groupOf(members) {
   const state = looks.find((look) => count(look)) ?? "same";
   const differ = members.length - count("same");
   const word = differ ? `${format.thousands(differ)} of ${format.thousands(members.length)} differ` : "The same";
-  return { state, width: members.length, counts, told: { kind: state, word, beside: "" } };
+  return { state, width: members.length, counts, told: { word, beside: "" } };
 }
 
 /** What the legend says of tasks that look alike: `1 is the same`. @param {ComparedTask[]} tasks @returns {[Look, number, string][]} */

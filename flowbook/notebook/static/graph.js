@@ -205,7 +205,8 @@ export class GraphView {
     // A user who is pressing Resume at this moment must not lose the button.
     if (before?.state === "Paused" && task.state === "Paused" && !task.counts && !task.told) return;
     const hadFocus = g.contains(document.activeElement) && document.activeElement !== g;
-    dom.set(g, { "data-state": task.state, "data-word": task.word || null, "data-told": task.told?.kind ?? null });
+    const { outcome, differs } = task.told ?? {};
+    dom.set(g, { "data-state": task.state, "data-word": task.word || null, "data-outcome": outcome, "data-differs": differs });
     const high = drawnHeight(node, task, format.noteOf(task, this.given.now()));
     shape(g, node, high);
     this.#rows?.show(node, high, task.told ? task.told.rows : rowsOf(task));

@@ -85,7 +85,7 @@ export function taskOf(task, now) {
     width,
     counts: width && outcome === "run" ? filled({ Cached: hits, Pending: width - hits }) : null,
     told: {
-      kind: outcome,
+      outcome,
       word: WORDS[outcome],
       beside: outcome === "wait" ? "for you" : outcome === "hit" && made !== null ? `${format.span(now - made)} old` : expectedOf(task),
     },
@@ -98,11 +98,11 @@ export const doubtOf = ({ made, why }) => (made === null ? why : why.split(", ")
 /** What the node of a parameter shows. @param {string} value @returns {Task} */
 export const parameterOf = (value) => ({
   state: "Pending",
-  told: { kind: "given", word: "Parameter", beside: value.length > VALUE_LENGTH ? `${value.slice(0, VALUE_LENGTH - 1)}…` : value },
+  told: { outcome: "given", word: "Parameter", beside: value.length > VALUE_LENGTH ? `${value.slice(0, VALUE_LENGTH - 1)}…` : value },
 });
 
 /** What the node of a list or the like shows, which gathers the results of other tasks. @type {Task} */
-export const GATHERED = { state: "Pending", told: { kind: "given", word: "Gathers", beside: "" } };
+export const GATHERED = { state: "Pending", told: { outcome: "given", word: "Gathers", beside: "" } };
 
 /** What a group shows for its tasks. @param {[string, Task][]} members @param {Record<string, Planned>} planned @returns {Task} */
 export function groupOf(members, planned) {
@@ -121,7 +121,6 @@ export function groupOf(members, planned) {
     width: all,
     counts: found,
     told: {
-      kind: state,
       word: only ? capital(all === 1 ? (WORDS_OF_ONE[only] ?? "") : (SAID[only] ?? "")) : `${format.thousands(found.Pending ?? 0)} will run`,
       beside: expected_s >= 0.05 ? `about ${format.duration(expected_s)}` : "",
     },

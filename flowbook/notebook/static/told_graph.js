@@ -119,7 +119,7 @@ export class ToldGraph {
 
   /** The tasks of a group, without what was given: parameters are no tasks to people; null for a task. @param {string} key */
   #membersOf(key) {
-    return this.#state.membersOf(key)?.filter(([, task]) => task.told?.kind !== "given") ?? null;
+    return this.#state.membersOf(key)?.filter(([, task]) => task.told?.outcome !== "given") ?? null;
   }
 
   /** Whether a node doesn't show this yet: to draw a node costs more than to look. @param {string} key @param {Task} task */
