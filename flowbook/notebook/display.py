@@ -187,6 +187,7 @@ class FlowView:
             maker=run_that_made,
             runs=records.runs,
             compare=self._compare,
+            compared=self._compared,
             debug=self._debug,
             invalidate=invalidate,
             open_run=self._open_run,
@@ -297,6 +298,9 @@ class FlowView:
         found = self._open_run(first).compare(now)
         graph = now.graph
         return {**found.plain(), "graph": plain(graph_view(graph, drawing_of(graph, has_rows=True), {}))}
+
+    def _compared(self, first: str, second: str) -> object:
+        return self._open_run(first).compare(self._open_run(second))
 
     def _settled(self, session: PanelSession) -> None:
         session.call(lambda: self._keep(session))

@@ -197,6 +197,7 @@ class PanelActions:
         debug: lets a debugger open where a task of a run failed; returns how.
         invalidate: lets the stored outputs of a task of a run expire, or of a child its own; returns what became of them.
         compare: returns what differs from one run to another, by their ids; see `RunComparison.plain`.
+        compared: returns the comparison of two runs itself, to keep it in a variable.
         rows_before: returns the rows of a task's output in earlier runs, by the run's id.
         open_run: returns the run of an id, to show it.
         edits: returns what was edited since the tasks of a run ran.
@@ -225,6 +226,7 @@ class PanelActions:
     debug: Callable[[RunLike, str], Debugging] = _refuse_debug
     invalidate: Callable[[RunLike, str], Invalidated] = _refuse_invalidate
     compare: Callable[[str, str], Mapping[str, Any]] = _refuse_compare
+    compared: Callable[[str, str], object] = _refuse_compare
     rows_before: Callable[[str], Mapping[str, int]] = lambda _: {}
     open_run: Callable[[str], RunLike] = _refuse_open
     edits: Callable[[RunLike], Edits] = lambda _: Edits()

@@ -24,7 +24,7 @@ from flowbook.notebook.run_projection import RunProjection
 from flowbook.notebook.shown_run import ShownRun
 from flowbook.notebook.value_access import assigned_text, html_of, identifier, page_request
 from flowbook.notebook.value_comparison import Comparisons
-from flowbook.notebook.view_queries import QUERIES, ViewQueries, grouping_asked_for, run_asked_for
+from flowbook.notebook.view_queries import QUERIES, ViewQueries, grouping_asked_for, run_asked_for, runs_asked_for
 from flowbook.report import phrases
 
 if TYPE_CHECKING:
@@ -291,6 +291,9 @@ class PanelSession:
         if command.get("what") == "difference":
             wanted = f"{identifier(str(command['second'].get('key')))}_difference"
             return assigned_text(wanted, self._actions.assign(wanted, self._comparisons.difference(command)))
+        if command.get("what") == "comparison":
+            wanted = f"{identifier(self.run.flow_name)}_differences"
+            return assigned_text(wanted, self._actions.assign(wanted, self._actions.compared(*runs_asked_for(command))))
         key, what = self._source(command)
         value = self._shown.values.value(key, what)
         wanted = identifier(key if what == "output" else what.removeprefix("input:"))

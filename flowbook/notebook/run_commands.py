@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.panel_actions import who_decides
 from flowbook.notebook.parts_asked import OF_FLOW, OF_TASK, Asked, What
+from flowbook.notebook.view_queries import runs_asked_for
 from flowbook.report import phrases
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from flowbook.notebook.view_model import Stage
 
 __all__ = ["RunCommands"]
-
-
-_TWO = 2
 
 
 class Commanded(Protocol):
@@ -161,11 +159,7 @@ class RunCommands:
         return undo()
 
     def _on_compare(self, command: Command) -> str:
-        runs = command.get("runs")
-        if not isinstance(runs, list) or len(runs) != _TWO or not all(isinstance(each, str) for each in runs):
-            msg = f"Two runs are compared, named by their ids, not {phrases.shorten(repr(runs), 80)}."
-            raise RefusedError(msg)
-        found = self._actions.compare(runs[0], runs[1])
+        found = self._actions.compare(*runs_asked_for(command))
         self._session.tell({"type": "compare", "id": command["id"], "comparison": found})
         return ""
 

@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from flowbook.notebook.ports import RunLike
     from flowbook.notebook.runs_view import RunsView
 
-__all__ = ["QUERIES", "ViewQueries", "grouping_asked_for", "run_asked_for"]
+__all__ = ["QUERIES", "ViewQueries", "grouping_asked_for", "run_asked_for", "runs_asked_for"]
 
 #: Commands that change nothing: they are executed again when a view repeats them.
 QUERIES = frozenset({"changes", "children", "compare", "logs", "menu", "plan", "runs"})
 _MOST_RUNS = 1000
+_TWO = 2
 #: Of what a notebook keeps.
 _KEPT = {"changes": 3000, "lines": 300, "runs": 10, "rows": 50, "tasks": 8}
 #: Of what a report holds.
@@ -140,6 +141,15 @@ def run_asked_for(command: Command) -> str:
         msg = f"A run is named by its id, not by {shorten(repr(run_id), 80)}."
         raise RefusedError(msg)
     return run_id
+
+
+def runs_asked_for(command: Command) -> tuple[str, str]:
+    """Return the ids of two runs that came from the browser."""
+    runs = command.get("runs")
+    if not isinstance(runs, list) or len(runs) != _TWO or not all(isinstance(each, str) for each in runs):
+        msg = f"Two runs are compared, named by their ids, not {shorten(repr(runs), 80)}."
+        raise RefusedError(msg)
+    return runs[0], runs[1]
 
 
 def grouping_asked_for(command: Command) -> GroupBy:

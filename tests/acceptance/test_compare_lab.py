@@ -85,6 +85,8 @@ def test_two_runs_are_chosen_by_keyboard_and_compared(open_notebook: Callable[..
     notebook.screenshot("compare-light", of=panel)
     notebook.set_theme("dark")
     notebook.screenshot("compare-dark", of=panel)
+    view.locator('[data-action="keep-comparison"]').click()
+    kept = view.locator(".said", has_text="delays_differences").inner_text()
     view.locator('g.node[data-task="clean"]').click()
     sides = view.locator('[data-flowbook="both-sides"]').inner_text()
     notebook.screenshot("compare-a-task-dark", of=panel)
@@ -104,6 +106,7 @@ def test_two_runs_are_chosen_by_keyboard_and_compared(open_notebook: Callable[..
     assert "19" in sides
     assert "29" in sides
     assert added == 10
+    assert kept == "Now in the variable delays_differences."
     assert rows == {"origin": None, "load": "10", "clean": "10", "weather": None}
 
     notebook.run_cell("line")

@@ -165,6 +165,26 @@ def test_a_run_is_handed_over_and_stays_the_one_that_is_shown(flow):
     assert "delays is over: it is " in too_late["text"]
 
 
+def test_a_comparison_of_two_runs_is_kept_in_a_variable(flow):
+    kept = {}
+
+    def assign(name, value):
+        kept[name] = value
+        return name
+
+    flow.run()
+    panel = RecordedPanel(flow.last_run, PanelActions(assign=assign, compared=lambda *runs: runs))
+
+    said = panel.hear("to-variable", "c1", what="comparison", runs=["r1", "r2"])
+    refused = panel.hear("to-variable", "c2", what="comparison", runs=["r1"])
+
+    (name,) = kept
+    assert name.endswith("_differences")
+    assert kept[name] == ("r1", "r2")
+    assert said["text"] == f"Now in the variable {name}."
+    assert refused["text"] == "Two runs are compared, named by their ids, not ['r1']."
+
+
 def test_a_plan_is_told_with_its_summary(flow):
     flow.run()
     given = []

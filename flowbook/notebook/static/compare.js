@@ -21,6 +21,7 @@ import { ToldGraph } from "./told_graph.js";
  * @property {() => Known[]} runs that can be compared, the newest first
  * @property {(runs: [string, string]) => void} ask for another comparison
  * @property {(asked: import("./diff.js").Asked) => string | null} askForDiff
+ * @property {(runs: [string, string]) => void} keep puts the comparison into a variable
  * @property {(action: string) => boolean} can whether the host can do it
  * @property {() => void} onBack
  */
@@ -40,6 +41,8 @@ export class Compare {
   #aside = dom.h("aside", { class: "rail", "aria-live": "polite" });
   #body = dom.h("tbody");
   #next = dom.button("next-difference", "Next difference", { title: "n" });
+  /** What became of the comparison that was to be kept. */
+  #kept = dom.h("span", { class: "said" });
   #parts;
 
   /** @param {Given} given */
@@ -115,6 +118,7 @@ export class Compare {
   acked(ack, slot) {
     this.#diff?.view.release(ack.id, ack.ok ? "" : (ack.text ?? ""));
     if (slot === "keep-difference:") this.#diff?.view.say(ack.text ?? "");
+    if (slot === "keep-comparison:") dom.say(this.#kept, ack.text ?? "");
   }
 
   // What a person does.
@@ -135,6 +139,7 @@ export class Compare {
     else if (action === "back-to-runs") this.given.onBack();
     else if (action === "swap" && !this.#diff) this.given.ask([now, old]);
     else if (action === "next-difference") this.#goOn();
+    else if (action === "keep-comparison") this.given.keep(this.#runs);
     else if (action === "show-outputs") this.#compareOutputs(this.#chosen);
     else if (action === "end-compare") this.#endDiff();
     else return;
@@ -211,11 +216,18 @@ export class Compare {
     const took = old?.took_s != null && now?.took_s != null ? [dom.h("b", {}, format.duration(now.took_s)), `, was ${format.duration(old.took_s)}`] : [];
     const told = this.#shown ? [comparison.summaryOf(comparison.counted(this.#shown)), took.length ? "; " : "", ...took] : [said];
     const isFirst = !this.#head.firstChild;
+    this.#kept.textContent = "";
+    const keep = this.#shown && this.given.can("to-variable") ? dom.button("keep-comparison", "Differences to a variable") : null;
     this.#head.replaceChildren(
       this.#picker("pick-old", "Old", 0, runs),
       dom.button("swap", "Swap", { title: "The old run becomes the new one" }),
       this.#picker("pick-new", "New", 1, runs),
-      dom.h("span", { class: "side" }, dom.h("span", {}, ...told), dom.h("span", { class: "row tight" }, dom.button("back-to-runs", "Back to the runs"))),
+      dom.h(
+        "span",
+        { class: "side" },
+        dom.h("span", {}, ...told),
+        dom.h("span", { class: "row tight" }, this.#kept, keep, dom.button("back-to-runs", "Back to the runs")),
+      ),
     );
     for (const part of this.#parts.slice(1)) part.hidden = isFirst && !this.#shown;
   }

@@ -67,6 +67,7 @@ export class PanelViews {
       runs: () => this.runs.rows,
       ask: (runs) => this.#compare(runs),
       askForDiff: (asked) => (given.link.status === "live" ? given.link.command("compare-values", /** @type {any} */ (asked), "compare-values:") : null),
+      keep: (runs) => given.link.command("to-variable", { what: "comparison", runs }, "keep-comparison:"),
       can: (action) => !given.cannot.has(action),
       onBack: () => this.#leaveComparison(),
     });
