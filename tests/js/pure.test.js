@@ -184,7 +184,7 @@ test("the head offers what can be done, and says why not", () => {
     "resume",
   ]);
   assert.deepEqual(offered({ run: { ...run, state: "Failed", stage: "over", ended: 5 }, failed: 2, paused: 0 }), ["run", "retry"]);
-  assert.deepEqual(offered({ run: { ...run, state: "Cancelling" }, failed: 0, paused: 0 }), [
+  assert.deepEqual(offered({ run: { ...run, state: "Cancelling", where: "here" }, failed: 0, paused: 0 }), [
     "run: It is still being cancelled",
     "cancel: Already being cancelled",
   ]);

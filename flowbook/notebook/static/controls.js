@@ -135,7 +135,8 @@ export class Controls {
     const now = given.clock.now();
     const since = this.#shown.get(said);
     if (since === undefined) this.#shown.set(said, now);
-    return since !== undefined && (run?.id !== this.#run || (run?.stage !== "running" && now - since > READ_MS));
+    const isRead = slot === "cancel:" || now - (since ?? now) > READ_MS;
+    return since !== undefined && (run?.id !== this.#run || (run?.stage !== "running" && isRead));
   }
 
   /** Why `action` can't be done now; null if it can. @param {string} action @param {string | null} key */
@@ -155,9 +156,11 @@ export class Controls {
 
   /** Show the newest answer to the buttons of a row at one place, where it moves none of them. @param {Element} row */
   #answerOnce(row) {
-    const buttons = [...row.querySelectorAll("button")].map((each) => slotOf(each, each.dataset.action ?? "", each.dataset.task ?? null));
-    // The button that was pressed in the head may be gone with what it did.
-    const slots = row.matches(".head > .side") ? [...buttons, ...[...OF_WHAT_GOES_ON].map((action) => `${action}:`)] : buttons;
+    const buttons = [...row.querySelectorAll("button")];
+    // The button that was pressed may be gone with what it did.
+    const keys = new Set(buttons.map((each) => each.dataset.task ?? ""));
+    const gone = [...keys].flatMap((key) => [...PLAIN, "run"].map((action) => `${action}:${key}`));
+    const slots = [...buttons.map((each) => slotOf(each, each.dataset.action ?? "", each.dataset.task ?? null)), ...gone];
     const answer = this.given.link.commands.newest(slots);
     const there = /** @type {Element} */ (row.querySelector(".answer"));
     dom.set(there, { "data-ok": answer ? `${answer.ok}` : null, hidden: !answer });

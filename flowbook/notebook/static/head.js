@@ -84,6 +84,7 @@ export function progress(counts, isFinished) {
  */
 export function buttons({ run, failed, paused }) {
   const going = isUnderWay(run);
+  const moves = going && run?.state !== "Cancelling";
   const isPaused = run?.state === "Paused";
   const isCancelling = run?.state === "Cancelling";
   const running = isCancelling ? "It is still being cancelled" : "Already running; Cancel first";
@@ -103,8 +104,8 @@ export function buttons({ run, failed, paused }) {
       isPrimary: false,
       isThere: editCount(run) > 0 && (run?.stage === "over" || run?.stage === "waiting"),
     },
-    { action: "hand-over", label: "Keep running without this kernel", why: null, isPrimary: false, isThere: going && run?.where === "here" },
-    { action: "take-back", label: "Take back", why: null, isPrimary: false, isThere: going && run?.where === "elsewhere" },
+    { action: "hand-over", label: "Keep running without this kernel", why: null, isPrimary: false, isThere: moves && run?.where === "here" },
+    { action: "take-back", label: "Take back", why: null, isPrimary: false, isThere: moves && run?.where === "elsewhere" },
     { action: "retry", label: `Retry failed (${failed})`, why: null, isPrimary: false, isThere: failed > 0 },
     { action: "resume", label: `Resume (${paused})`, why: null, isPrimary: false, isThere: paused > 0 },
   ];
