@@ -1,8 +1,9 @@
 /** Cuts texts to a width. Measures them outside the page, since measuring in the page would lay out the whole graph each time. */
 
 /** @typedef {CanvasRenderingContext2D | null} Ruler */
+/** `isStyled`: whether the style sheets were there. @typedef {{name: Ruler, note: Ruler, isStyled: boolean}} Rulers */
 
-/** @type {WeakMap<Element, {name: Ruler, note: Ruler}>} */
+/** By the document, or the shadow root, that a picture is in: all its views have the same fonts. @type {WeakMap<Node, Rulers>} */
 const rulers = new WeakMap();
 
 /** `text` with its middle left out, `length` characters in all. @param {string} text @param {number} length */
@@ -33,18 +34,20 @@ export function nameCut(name, room, svg) {
   return text;
 }
 
-/** What measures the names and the notes of a picture, in its own fonts. @param {Element} svg */
+/** What measures the names and the notes of a picture, in its own fonts. @param {Element} svg @returns {Rulers} */
 function rulersOf(svg) {
-  const found = rulers.get(svg) ?? rulersIn(svg.closest(".fb") ?? svg);
-  rulers.set(svg, found);
+  const place = svg.getRootNode();
+  const found = rulers.get(place) ?? rulersIn(svg.closest(".fb") ?? svg);
+  if (found.isStyled) rulers.set(place, found);
   return found;
 }
 
 /**
- * By the tokens of the view, which are known without laying anything out: how a text in it looks depends, as far as the browser knows,
- * on the view's width.
+ * By the tokens of the view. The browser works out the looks of all that is new in the page before it tells them, and of a text in the
+ * view even where everything lies; so it is asked once.
  *
  * @param {Element} view
+ * @returns {Rulers}
  */
 function rulersIn(view) {
   const style = getComputedStyle(view);
@@ -53,6 +56,7 @@ function rulersIn(view) {
   return {
     name: rulerFor(`${token("strong")} ${token("name-size")} ${family}`),
     note: rulerFor(`${token("weight")} ${token("text-size")} ${family}`),
+    isStyled: family !== "",
   };
 }
 
