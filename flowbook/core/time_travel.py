@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
     from flowbook.flow_run.plan import RunPlan
     from flowbook.flow_run.ports import RunnableFlow
@@ -119,10 +120,8 @@ class AsOf:
         """
         graph = self._flow.compile()
         named = [graph.key_of(task) for task in tasks]
-        if children := [key for key in named if key not in graph.specs]:
-            parent = parent_key(children[0])
-            msg = f"{children[0]} is a child of a mapped task. Name the task, {parent!r}: its children keep their results."
-            raise DefinitionError(msg, key=children[0])
+        for key in named:
+            _refuse_child(graph, key)
         below = graph.downstream(child for key in named for child in graph.children[key])
         found: dict[str, State] = {key: self.version(key).state for key in named}
         for key, spec in graph.specs.items():
@@ -273,9 +272,11 @@ def below_version(flow: RunnableFlow, key: str, version: Version, then: AsOf) ->
     Raises:
         StartTaskError: if nothing lies below it.
         UnknownTaskError: if it isn't in the flow.
+        DefinitionError: if it is a child of a mapped task.
     """
     graph = flow.compile()
-    below = graph.children[graph.key_of(key)]
+    _refuse_child(graph, graph.key_of(key))
+    below = graph.children[key]
     if not below:
         msg = f"Nothing lies below {key}, so there is nothing to run with an earlier output of it."
         raise StartTaskError(msg, key=key)
@@ -283,6 +284,12 @@ def below_version(flow: RunnableFlow, key: str, version: Version, then: AsOf) ->
     for each, state in {**then.states(key), key: _settled(version.state)}.items():
         states |= _with_children(each, state)
     return {"start_at": list(below), "based_on": EarlierRun(_name(key, version), states)}
+
+
+def _refuse_child(graph: Graph, key: str) -> None:
+    if key not in graph.specs:
+        msg = f"{key} is a child of a mapped task. Name the task, {parent_key(key)!r}: its children keep their results."
+        raise DefinitionError(msg, key=key)
 
 
 def _name(key: str, version: Version) -> str:

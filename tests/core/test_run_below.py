@@ -7,7 +7,7 @@ import pytest
 import flowbook
 from flowbook import Flow, Parameter, task
 from flowbook.core.run_below import below_entry, below_run
-from flowbook.exceptions import ResultGoneError, StartTaskError
+from flowbook.exceptions import DefinitionError, ResultGoneError, StartTaskError
 from flowbook.store import open_store
 
 CALLS: list[str] = []
@@ -75,6 +75,44 @@ def test_mapped_tasks_above_keep_the_outputs_of_all_their_children():
     assert state.is_successful()
     assert CALLS == ["publish"]
     assert flow.last_run["load[1]"].result == [2, 2, 2]
+
+
+def _one_of_three(record):
+    """Return a flow whose mapped task has three children, run once, and the entry of one of these."""
+    with Flow("thirds") as flow:
+        publish(load.map([1, 2, 3]))
+    flow.run(record=record)
+    entry = open_store().cache.entries(flow="thirds", task="load")[1]
+    CALLS.clear()
+    return flow, entry
+
+
+def test_an_entry_of_a_child_stands_for_the_mapped_task_as_that_run_left_it():
+    flow, entry = _one_of_three(record=True)
+
+    flow.run(record=True, **below_entry(flow, entry))
+    by_entry = flow.last_run["publish"].result
+    flow.run(record=True, **below_run(flow, "load[1]", flowbook.run("thirds 1").run_id))
+
+    assert by_entry == "published [[1, 1, 1], [2, 2, 2], [3, 3, 3]]"
+    assert flow.last_run["publish"].result == by_entry
+    assert CALLS == ["publish", "publish"]
+
+
+def test_an_entry_of_a_child_of_an_unrecorded_run_is_refused_in_words():
+    flow, entry = _one_of_three(record=False)
+
+    with pytest.raises(
+        StartTaskError, match="is mapped, this is the output of one of its children, and the run that made it"
+    ):
+        below_entry(flow, entry)
+
+
+def test_a_child_is_no_version_of_its_task():
+    flow, _ = _one_of_three(record=True)
+
+    with pytest.raises(DefinitionError, match=r"load\[1\] is a child of a mapped task. Name the task, 'load'"):
+        flow.as_of("now").run_below("load[1]")
 
 
 def test_the_same_with_an_entry_of_the_cache_and_with_a_time(flow):
