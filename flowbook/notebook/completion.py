@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from zoneinfo import available_timezones
 
 from IPython.core.completer import SimpleCompletion, context_matcher
 
 from flowbook.exceptions import FlowbookError
-from flowbook.notebook.arguments import EXECUTORS
+from flowbook.notebook.arguments import EXECUTORS, parse_value
 from flowbook.notebook.line_actions import ACTIONS, written
 from flowbook.store import open_store
 
@@ -111,9 +112,17 @@ class Completion:
         """Return what an action takes after these words."""
         if action.usage == "on|off":
             return ("on", "off")
+        if action.usage.startswith("FILE"):
+            return self._of_export(words)
         if len(words) == 1:
             return [*self._flows.names(), *([] if action.usage.startswith("FLOW") else self._runs())]
         return _tasks(flow) if "TASK" in action.usage else ()
+
+    def _of_export(self, words: Sequence[str]) -> Iterable[str]:
+        """Return files that one may write, and after one what may be written into it."""
+        if len(words) == 1:
+            return [*(f"{name}.py" for name in self._flows.names()), "report.html"]
+        return [*self._flows.names(), *(self._runs() if words[1].endswith(".html") else ())]
 
     def _of_cache(self, words: Sequence[str], before: str, typed: str) -> Iterable[str]:
         del before
@@ -129,19 +138,21 @@ class Completion:
 
 def _values_of(option: str, flow: Flow | None, typed: str) -> Iterable[str] | None:
     """Return what may stand after an option; None if `option` is none whose values are known."""
-    if option in _TAKING_TASKS:
-        return _tasks(flow)
-    if option == "--param":
-        return _parameters(flow, typed)
-    if option == "--executor":
-        return EXECUTORS
-    if option == "--of":
-        return _numbers(flow)
-    if option == "--on":
-        from flowbook.flow_runners import PLACES  # noqa: PLC0415  # only where somebody asks
+    known: dict[str, Callable[[], Iterable[str]]] = {
+        "--executor": lambda: EXECUTORS,
+        "--of": lambda: _numbers(flow),
+        "--on": _places,
+        "--param": lambda: _parameters(flow, typed),
+        "--timezone": available_timezones,
+        **dict.fromkeys(_TAKING_TASKS, lambda: _tasks(flow)),
+    }
+    return known[option]() if option in known else None
 
-        return [place.partition("IMAGE")[0] for place in PLACES]
-    return None
+
+def _places() -> Iterable[str]:
+    from flowbook.flow_runners import PLACES  # noqa: PLC0415  # only where somebody asks
+
+    return [place.partition("IMAGE")[0] for place in PLACES]
 
 
 def _numbers(flow: Flow | None) -> Iterable[str]:
@@ -156,4 +167,13 @@ def _tasks(flow: Flow | None) -> Iterable[str]:
 
 
 def _parameters(flow: Flow | None, typed: str) -> Iterable[str]:
-    return () if flow is None or "=" in typed else [f"{each.name}=" for each in flow.parameters()]
+    """Return the parameters that one may give; after `name=` its default, as far as it is one word."""
+    if flow is None:
+        return ()
+    if "=" not in typed:
+        return [f"{each.name}=" for each in flow.parameters()]
+    defaults = [
+        each.default for each in flow.parameters() if each.name == typed.partition("=")[0] and not each.required
+    ]
+    texts = [str(each) if parse_value(str(each), {}) == each else repr(each) for each in defaults]
+    return [text for text in texts if len(text.split()) == 1]
