@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextvars
 import logging
 import queue
+import sys
 import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
@@ -150,11 +151,17 @@ class CommandWorker:
         handler = self._handlers.get(command["type"], _unknown)
         try:
             return {"type": "ack", "id": command["id"], "ok": True, "text": handler(command)}
-        except FlowbookError as error:
-            return {"type": "ack", "id": command["id"], "ok": False, "text": str(error)}
         except Exception as error:  # whatever went wrong, the view must get an answer
+            if _is_refusal(error):
+                return {"type": "ack", "id": command["id"], "ok": False, "text": str(error)}
             _logger.exception("A command of the panel failed: %s", command["type"])
             return {"type": "ack", "id": command["id"], "ok": False, "text": error_text(error)}
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Return whether an error only tells a person what can't be done, or what they wrote wrongly."""
+    ipython = sys.modules.get("IPython.core.error")  # where it isn't loaded, as on a page, it raised nothing
+    return isinstance(error, FlowbookError) or (ipython is not None and isinstance(error, ipython.UsageError))
 
 
 def _unknown(command: Command) -> str:

@@ -1,5 +1,6 @@
 from typing import Any
 
+from flowbook.notebook.arguments import parse_value
 from flowbook.notebook.command_worker import Command, CommandWorker, RefusedError
 
 
@@ -68,6 +69,17 @@ def test_a_refusal_says_why_and_a_fault_is_told_too(caplog: Any) -> None:
         (False, "There is no command 'unheard' here. Run the cell again, so that view and kernel agree."),
     ]
     assert "A command of the panel failed: fail" in caplog.text
+
+
+def test_what_a_person_wrote_wrongly_is_said_beside_the_button_and_is_no_fault(caplog: Any) -> None:
+    worker, sent = _worker(resume=lambda command: parse_value(command["text"], {}))
+
+    worker.take({"type": "resume", "id": "c1", "text": "$fixd"})
+    worker.step()
+
+    words = "$fixd names no variable of this notebook. Define fixd first, or write the value itself."
+    assert sent == [{"type": "ack", "id": "c1", "ok": False, "text": words}]
+    assert caplog.text == ""
 
 
 def test_what_is_no_command_is_passed_over() -> None:
