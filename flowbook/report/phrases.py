@@ -331,7 +331,8 @@ def _why_cached(state: Cached, now: float) -> list[list[str]]:
     made = f" was made {clock(state.created.timestamp(), now)}" if state.created is not None else " is kept"
     entry = f" (entry {state.entry})" if state.entry is not None else ""
     until = f" It serves {_until(state, now)}."
-    lines = [["Why it did not run", f"Its output{made}{entry} and still fits.{until}"]]
+    fits = "" if state.stale_inputs or state.stale_code else " and still fits"
+    lines = [["Why it did not run", f"Its output{made}{entry}{fits}.{until}"]]
     if state.stale_inputs:
         differences = [f"{name} {text}".rstrip() for name, text in state.stale_inputs.items()]
         lines.append(["Mind", f"That output was made from other inputs: {', '.join(differences)}."])

@@ -145,15 +145,16 @@ def test_the_time_that_remains_has_two_units_at_most(seconds: float, told: str) 
 
 def test_a_cached_task_says_from_when_and_which_entry() -> None:
     made = dt.datetime.fromtimestamp(NOW - 60, dt.UTC)
-    state = Cached(entry="e7", created=made, stale_code=True)
+    moment = phrases.clock(NOW - 60, NOW)
 
-    told = phrases.why(task("summarise"), state, 1, _of(), NOW)
+    fitting = phrases.why(task("summarise"), Cached(entry="e7", created=made), 1, _of(), NOW)
+    stale = phrases.why(task("summarise"), Cached(entry="e7", created=made, stale_code=True), 1, _of(), NOW)
 
-    assert told[0] == [
-        "Why it did not run",
-        f"Its output was made {phrases.clock(NOW - 60, NOW)} (entry e7) and still fits. It serves for good.",
+    assert fitting == [
+        ["Why it did not run", f"Its output was made {moment} (entry e7) and still fits. It serves for good."]
     ]
-    assert told[1][0] == "Mind"
+    assert stale[0] == ["Why it did not run", f"Its output was made {moment} (entry e7). It serves for good."]
+    assert stale[1][0] == "Mind"
 
 
 def test_a_cached_task_says_whether_it_was_served_or_ran_and_was_kept() -> None:
