@@ -99,7 +99,8 @@ class RunCommands:
             "debug": self._on_debug,
             "invalidate": self._on_invalidate,
             "renew": self._on_renew,
-            "cancel": self._on_cancel,
+            "cancel": lambda command: self._cancelled(command, now=False),
+            "cancel-now": lambda command: self._cancelled(command, now=True),
             "retry": self._on_retry,
             "hand-over": lambda command: self._moved(self._actions.hand_over, command),
             "take-back": lambda command: self._moved(self._actions.take_back, command),
@@ -175,8 +176,8 @@ class RunCommands:
         version = command.get("version")
         return Asked(what, key, self._session.run, version if isinstance(version, str) else "")
 
-    def _on_cancel(self, command: Command) -> str:
-        now, session = command.get("now") is True, self._session
+    def _cancelled(self, command: Command, *, now: bool) -> str:
+        session = self._session
         if session.stage not in {"running", "waiting"}:
             msg = f"{session.run.flow_name} doesn't run: it is {type(session.run.state).__name__}."
             raise RefusedError(msg)

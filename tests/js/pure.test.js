@@ -187,7 +187,12 @@ test("the head offers what can be done, and says why not", () => {
   assert.deepEqual(offered({ run: { ...run, state: "Cancelling", where: "here" }, failed: 0, paused: 0 }), [
     "run: It is still being cancelled",
     "cancel: Already being cancelled",
+    "cancel-now",
   ]);
+  assert.deepEqual(
+    buttons({ run: { ...run, state: "Cancelling", where: "here" }, failed: 0, paused: 0 }).map(({ label }) => label),
+    ["Run", "Cancel", "Stop now"],
+  );
 });
 
 test("an arrow key goes round in a menu, and Home and End to its ends", () => {

@@ -336,6 +336,31 @@ def test_cancel_and_retry_go_to_the_run_with_who_asked(flow: Flow, doors: Doors)
     assert panel.snapshot["run"]["state"] == "Cancelled"
 
 
+def test_stop_now_stops_the_task_that_a_cancelled_run_still_runs() -> None:
+    begun, never = threading.Event(), threading.Event()
+
+    @task
+    def wait() -> None:
+        begun.set()
+        while not never.wait(0.01):
+            pass
+
+    with Flow("long") as flow:
+        wait()
+    panel = RecordedPanel(flow.start())
+    assert begun.wait(LONG_S)
+
+    cancelled = panel.hear("cancel", "c1")
+    stopped = panel.hear("cancel-now", "c2")
+    panel.until(FLOW, "Cancelled")
+
+    assert [ack["text"] for ack in (cancelled, stopped)] == [
+        "Cancelling: tasks that have started go on to their end.",
+        "Stopping what runs.",
+    ]
+    assert type(panel.run.states["wait"]).__name__ == "Cancelled"
+
+
 def test_running_again_parses_only_what_was_changed() -> None:
     months = range(1, 3)
 

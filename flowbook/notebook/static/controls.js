@@ -30,9 +30,22 @@ export function situationOf({ state, graph, inspector }) {
 }
 
 /** Commands that are sent as they are, with the key of their task. */
-export const PLAIN = new Set(["cancel", "debug", "invalidate", "renew", "retry", "resume", "skip", "reject", "only-changed", "hand-over", "take-back"]);
+export const PLAIN = new Set([
+  "cancel",
+  "cancel-now",
+  "debug",
+  "invalidate",
+  "renew",
+  "retry",
+  "resume",
+  "skip",
+  "reject",
+  "only-changed",
+  "hand-over",
+  "take-back",
+]);
 /** Those of them that are about the run as a whole. */
-export const OF_RUN = new Set(["cancel", "retry", "only-changed", "hand-over", "take-back"]);
+export const OF_RUN = new Set(["cancel", "cancel-now", "retry", "only-changed", "hand-over", "take-back"]);
 /** Commands that need a kernel. */
 const COMMANDS = new Set([
   ...PLAIN,

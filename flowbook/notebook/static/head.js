@@ -38,6 +38,7 @@ const REPORT = ["Report of", "As it was when the report was written"];
 /** @type {Record<string, string>} */
 const TITLES = {
   resume: "Resume everything that waits",
+  "cancel-now": "Stops the tasks that still run, too",
   "hand-over": "A process of its own goes on with it: what runs here ends, nothing runs twice, and the kernel may be closed",
   "take-back": "What runs there ends, then the run goes on in this kernel",
   "only-changed": "Runs the tasks that were edited since, and those below them, over the states of this run",
@@ -97,6 +98,7 @@ export function buttons({ run, failed, paused }) {
       isPrimary: false,
       isThere: going || isPaused,
     },
+    { action: "cancel-now", label: "Stop now", why: null, isPrimary: false, isThere: isCancelling },
     {
       action: "only-changed",
       label: `Run ${editCount(run)} that changed`,
