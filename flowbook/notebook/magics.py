@@ -121,6 +121,7 @@ class FlowMagics(Magics):
         if not name.isidentifier():
             msg = f"{name!r} can't name a flow here, since a variable of that name will hold it. Use letters, digits and _."
             raise UsageError(msg)
+        self.flows.check_name(name)
         if args.on is not None and not args.detach:
             msg = f"--on says where a run of its own process lives, so it needs --detach: --detach --on {args.on}."
             raise UsageError(msg)

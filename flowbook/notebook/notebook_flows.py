@@ -70,6 +70,18 @@ class NotebookFlows:
 
     # What they were written from
 
+    def check_name(self, name: str) -> None:
+        """Raise UsageError if a flow of that name would take the place of something else that a variable holds."""
+        held = self._shell.user_ns.get(name)
+        if held is None or isinstance(held, Flow) or any(held in flow.tasks for flow in self if isinstance(held, Task)):
+            return
+        kind = "task" if isinstance(held, Task) else type(held).__name__
+        msg = (
+            f"{name} is a {kind} of this notebook, and the variable of a flow {name!r} would replace it. "
+            f"Name the flow otherwise: %%flow {name}_flow."
+        )
+        raise UsageError(msg)
+
     def write(self, cell: FlowCell) -> tuple[Flow, Flow | None]:
         """Run a cell's body, put the flow under its name, and return it with the one that had the name before.
 
@@ -151,7 +163,10 @@ class NotebookFlows:
             raise UsageError(msg)
         found = self.find(name)
         if found is None:
-            msg = f"There is no flow {name!r} in this notebook. Those there are: {', '.join(self.names()) or 'none'}."
+            known = (
+                f"Those there are: {', '.join(self.names())}" if self._flows else f"Run its cell first: %%flow {name}"
+            )
+            msg = f"There is no flow {name!r} in this notebook. {known}."
             raise UsageError(msg)
         return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 
@@ -579,6 +580,47 @@ def test_a_wrong_word_is_one_line_and_nothing_runs(shell, line, body, message):
 
     assert message in str(raised.value)
     assert shell.user_ns["calls"] == []
+
+
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        ("", "double is a task of this notebook, and the variable of a flow 'double' would replace it."),
+        ("double = [1, 2]", "double is a list of this notebook, and the variable of a flow 'double' would replace it."),
+    ],
+)
+def test_a_flow_does_not_take_the_name_of_something_else(shell, held, message):
+    shell.run_cell(held)
+    before = shell.user_ns["double"]
+
+    with pytest.raises(UsageError) as raised:
+        shell.run_cell_magic("flow", "double", "load('EWR')")
+
+    assert str(raised.value) == f"{message} Name the flow otherwise: %%flow double_flow."
+    assert shell.user_ns["double"] is before
+
+
+def test_a_flow_may_have_the_name_that_a_cell_gave_a_task_or_a_flow(shell):
+    for line in ("one", "found", "one", "found"):
+        shell.run_cell_magic("flow", f"{line} --no-run", "found = load('EWR')\none = double(found)")
+
+    assert [type(shell.user_ns[name]).__name__ for name in ("one", "found")] == ["FunctionTask", "Flow"]
+
+
+def test_a_value_asked_of_a_task_is_refused_at_the_writers_own_line(shell, capsys):
+    shell.run_cell_magic("flow", "numbers --no-run", "load('EWR')")
+    capsys.readouterr()
+
+    shell.run_cell("load.head()")
+    of_a_task = capsys.readouterr()
+    shell.run_cell("import json\njson.dumps({}, default=[].head)")
+    of_another = capsys.readouterr()
+
+    text = re.sub(r"\x1b\[[\d;]*m", "", of_a_task.out + of_a_task.err)
+    assert "----> 1 load.head()" in text
+    assert "numbers.last_run['load'].result.head" in text
+    assert "task.py" not in text
+    assert "'list' object has no attribute 'head'" in of_another.out + of_another.err
 
 
 HOW_TO_NAME_A_RUN = (
