@@ -194,13 +194,19 @@ class Task(DeferredValue, TaskOptions):
                 raise DefinitionError(msg, kind=kind)
             msg = f"{kind!r} object has no attribute {name!r}"
             if not name.startswith("_"):
-                written_in = self._written_in
-                flow = variable_of(lambda value: type(value).__name__ == "Flow" and value.name == written_in) or "flow"
+                flow = variable_of(self._is_flow_of_this) or "flow"
                 msg = (
                     f"{self.name!r} is a task and has no attribute {name!r}; its value comes when the flow runs. "
                     f"In another task use .{name} of its input; after a run: {flow}.last_run[{self._key_in()!r}].result.{name}."
                 )
             raise AttributeError(msg, name=name, obj=self)
+
+    def _is_flow_of_this(self, value: Any) -> bool:  # noqa: ANN401  # whatever a variable holds
+        if type(value).__name__ != "Flow":
+            return False
+        return (
+            value.name == self._written_in if self._written_in else any(each.name == self.name for each in value.tasks)
+        )
 
     def run(self) -> Any:  # noqa: ANN401  # what the user returns
         """Do the work. Arguments are the task's inputs, the return value is its result. May be `async def`."""

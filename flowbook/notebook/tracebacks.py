@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import IPython
 
+from flowbook.core.task import Task
 from flowbook.exceptions import DefinitionError, RunFailedError
 from flowbook.report.error_view import is_mine
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["end_at_writers_line", "show_writers_line", "skip_showing", "unshow_writers_line"]
 
-#: Errors whose traceback ends at the writer's own line.
-_ENDED_EARLY = (DefinitionError, RunFailedError)
+#: Errors whose traceback ends at the writer's own line; of the last kind only those about an attribute of a task.
+_ENDED_EARLY = (DefinitionError, RunFailedError, AttributeError)
 #: For these errors, flowbook's own lines below the writer's don't help.
 _LIBRARIES = (str(Path(__file__).resolve().parent.parent), str(Path(IPython.__file__).resolve().parent))
 
@@ -77,6 +78,9 @@ def _show(  # what `set_custom_exc` calls
     trace: TracebackType | None,
     tb_offset: int | None = None,
 ) -> None:
+    if isinstance(error, AttributeError) and not isinstance(error.obj, Task):
+        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+        return
     cause, is_context_hidden = error.__cause__, error.__suppress_context__
     if not _has_writers_line(cause if cause is not None else error.__context__):
         error.__cause__ = None
