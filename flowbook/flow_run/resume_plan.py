@@ -70,7 +70,11 @@ def tasks_concerned(
         if found or (not decision.keys and could_not_run(state, states)):
             return found if decision.keys else ()
         if decision.keys:
-            msg = f"{listed(decision.keys)} has not failed in {run}. Name what has: {listed(failed(states)) or 'nothing'}."
+            start = repr(decision.keys[0] if len(decision.keys) == 1 else list(decision.keys))
+            msg = (
+                f"{listed(decision.keys)} has not failed in {run}. Name what has: {listed(failed(states)) or 'nothing'}. "
+                f"To run what hasn't, start there: flow.run(start_at={start})."
+            )
             raise StartTaskError(msg, run=run.run_id)
         hint = " Go on with run.resume()." if isinstance(state, Crashed) else ""
         msg = f"Nothing failed in {run}: it is {type(state).__name__}.{hint}"
