@@ -211,3 +211,29 @@ def test_a_report_is_walked_through_and_has_no_dead_control(opened: Callable[[Pa
     assert seen - ACTIONS == set()
     assert (found, history.split("\t")[0]) == (14, "run 1")
     assert page.locator(".tablist [data-tab]:visible").all_inner_texts() == ["Graph", "Timeline", "Logs", "Runs"]
+
+
+def test_a_node_of_two_lines_holds_all_that_it_says_of_a_result_from_an_earlier_output(
+    opened: Callable[[Path], Page], tmp_path: Path
+) -> None:
+    @task
+    def load() -> int:
+        return 1
+
+    @task
+    def double(x: int) -> int:
+        return 2 * x
+
+    with Flow("small") as flow:
+        double(load())
+    flow.run(record=True)
+    flow.as_of("now").run_below("load", record=True)
+    write_report(flow.last_run, tmp_path / "report.html")  # type: ignore[arg-type]  # it ran
+
+    node = opened(tmp_path / "report.html").locator("g.node[data-task='load']")
+
+    assert node.locator(".end.time").text_content().startswith("kept from ")
+    word, end = (node.locator(part).bounding_box() for part in (".word", ".end.time"))
+    assert word is not None
+    assert end is not None
+    assert word["x"] + word["width"] < end["x"]

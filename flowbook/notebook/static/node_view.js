@@ -3,7 +3,7 @@
 import * as dom from "./dom.js";
 import * as format from "./format.js";
 import * as states from "./states.js";
-import { endCut } from "./text_fit.js";
+import { endCut, nameWidth } from "./text_fit.js";
 
 /** @typedef {import("./wire.js").Task} Task */
 /** @typedef {import("./graph.js").GraphNode} GraphNode */
@@ -64,7 +64,10 @@ export function insideOf(node, task, { now, svg }) {
   const isLow = node.h < 72;
   const isTold = node.h >= 60 && format.isMadeNote(task);
   if (isWaiting && isLow) return [...parts, control("resume", node.key, "Resume", { x: right - 68, y: 18, width: 72 })];
-  parts.push(dom.s("text", { class: "end time", x: right, y: 35 }, isTold ? "" : format.timeOf(task, now) || (node.h < 60 ? keptNote(task) : "")));
+  const time = isTold ? "" : format.timeOf(task, now);
+  const kept = time || isTold || node.h >= 60 ? "" : keptNote(task);
+  const short = kept && endCut(kept, NOTE_ROOM - nameWidth(word, svg) - 8, svg);
+  parts.push(dom.s("text", { class: "end time", x: right, y: 35 }, time || short, ...(kept ? [dom.s("title", {}, kept)] : [])));
   if (isWaiting && !task.counts) {
     const resume = control("resume", node.key, "Resume", { x: TEXT_X, y: 44, width: 72 });
     return [...parts, resume, control("inspect", node.key, "Inputs", { x: 112, y: 44, width: 64 })];

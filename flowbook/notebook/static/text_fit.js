@@ -34,6 +34,9 @@ export function nameCut(name, room, svg) {
   return text;
 }
 
+/** How wide a name is, and at most a word for a state, in px. @param {string} text @param {Element} svg */
+export const nameWidth = (text, svg) => rulersOf(svg).name?.measureText(text).width ?? 0;
+
 /** What measures the names and the notes of a picture, in its own fonts. @param {Element} svg @returns {Rulers} */
 function rulersOf(svg) {
   const place = svg.getRootNode();
