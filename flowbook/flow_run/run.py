@@ -386,10 +386,12 @@ class FlowRun(RunDecisions, RunMoves, RunInspection):
         return self
 
 
-def new_run(flow: RunnableFlow, parameters: Mapping[str, object] | None = None) -> FlowRun:
+def new_run(
+    flow: RunnableFlow, parameters: Mapping[str, object] | None = None, executor: Executor | None = None
+) -> FlowRun:
     """Return a run of `flow` with these parameters that is never started: a panel shows it before the first real one."""
     values = {p.name: p.default for p in flow.parameters()} | dict(parameters or {})
-    request = RunRequest(flow.compile(), RunInputs(parameters=values), flow.executor or LocalExecutor())
+    request = RunRequest(flow.compile(), RunInputs(parameters=values), executor or flow.executor or LocalExecutor())
     return FlowRun(_control(flow, request))
 
 

@@ -115,7 +115,7 @@ class FlowView:
     def show(self, *, with_widget: bool, quiet: bool = False) -> None:
         """Display the panel if there is a front end (`with_widget`); `quiet` shows nothing. For text see `show_state`."""
         if quiet or not with_widget:
-            self._run = self._run or new_run(self._flow)
+            self._run = self._run or new_run(self._flow, executor=self._executor)
             return
         session = self._session = self.session()
         session.start(self._pages.pacer if self._pages is not None else None)
@@ -127,7 +127,7 @@ class FlowView:
 
     def session(self) -> PanelSession:
         """Return a session, not yet started, that shows the run; one that was never started, if there is none."""
-        run = self._run = self._run or new_run(self._flow)
+        run = self._run = self._run or new_run(self._flow, executor=self._executor)
         return PanelSession(run, self._commands(), notice=self._notice, begin=self._begin)
 
     def close(self) -> None:

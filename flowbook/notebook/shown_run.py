@@ -122,12 +122,13 @@ class ShownRun:
         #: A process that died recorded nothing.
         state = now if isinstance(now, Crashed) else self._feed.projection.flow_state or now
         name, message = self._head(state)
+        stage = self.stage()
         return wire.RunView(
             id=run.run_id,
-            number=str(run.number) if run.number is not None else "",
+            number="" if run.number is None or stage == "new" else str(run.number),
             state=name,
             message=phrases.shorten(message, 500),
-            stage=self.stage(),
+            stage=stage,
             started=run.started,
             ended=None if isinstance(state, Paused) else run.ended,
             waits_since=state.at if isinstance(state, Paused) else None,

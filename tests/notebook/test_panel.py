@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 import flowbook
 from flowbook import Flow, Parameter, task, triggers
 from flowbook.engine.events import FLOW, Decided
 from flowbook.engine.signals import PAUSE
+from flowbook.executors import LocalDaskExecutor
+from flowbook.notebook.display import FlowView
 from flowbook.notebook.panel import Panel
 from flowbook.notebook.panel_actions import PanelActions, Started, parse_parameter
 from flowbook.notebook.panel_records import run_that_made
@@ -652,3 +655,9 @@ def test_a_run_of_another_process_is_shown_as_it_runs_and_can_be_cancelled(
 )
 def test_parameters_are_literals_or_text(text: str, value: object) -> None:
     assert parse_parameter(text) == value
+
+
+def test_a_flow_that_was_not_run_has_no_number_and_the_executor_that_it_would_have(flow: Flow) -> None:
+    shown = FlowView(InteractiveShell(), flow, executor=LocalDaskExecutor(num_workers=2)).session().snapshot["run"]
+
+    assert (shown["number"], shown["stage"], shown["executor"]) == ("", "new", "threads, 2 workers")
