@@ -15,6 +15,7 @@ from flowbook.notebook.cache_browser import CacheBrowser
 from flowbook.notebook.cache_session import MOST_ENTRIES, BelowEntry, CacheActions
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.display import assign_variable
+from flowbook.store.cache import NEVER
 from flowbook.store.records import now
 
 if TYPE_CHECKING:
@@ -114,7 +115,13 @@ def cache_entries(store: Store, *, task: str | None, at: str | None) -> pd.DataF
         (e.flow, e.task, e.created, e.expires, format_size(e.ref.size_bytes), e.uses, dict(e.parameters), e.id)
         for e in reversed(entries)
     ]
-    return pd.DataFrame(rows, columns=["flow", "task", "created", "expires", "size", "uses", "parameters", "id"])
+    table = pd.DataFrame(rows, columns=["flow", "task", "created", "expires", "size", "uses", "parameters", "id"])
+    for name in ("created", "expires"):
+        table[name] = pd.to_datetime(table[name], utc=True).dt.floor("s")
+    table["expires"] = table["expires"].mask(
+        table["expires"] >= NEVER
+    )  # it never does: better no time than that of the year 9999
+    return table
 
 
 def _moment(text: str) -> dt.datetime:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from flowbook.core.value_diff import Difference
     from flowbook.notebook.command_worker import Command
+    from flowbook.results.row_matching import Matched
     from flowbook.results.table_diff import TableDiff
 
 __all__ = ["Comparisons", "Source"]
@@ -36,6 +37,8 @@ class _Compared(NamedTuple):
     kind: str
     told: str
     took_s: float
+    #: Whether the rows were matched here, so that the same match serves both ways.
+    is_matched_here: bool
 
 
 class Comparisons:
@@ -77,13 +80,17 @@ class Comparisons:
 
     def _compared(self, first: Source, second: Source, key: list[str] | None) -> _Compared:
         asked = json.dumps([first, second, key])
-        if self._last is None or self._last.asked != asked:
-            self._last = None  # not three at once in memory
-            self._last = _compare(asked, self._load(first), self._load(second), key)
-        return self._last
+        last = self._last
+        if last is None or last.asked != asked:
+            is_swapped = last is not None and last.is_matched_here and last.asked == json.dumps([second, first, key])
+            known = last.table.matched if last is not None and is_swapped else None
+            self._last = last = None  # not three at once in memory
+            self._last = last = _compare(asked, self._load(first), self._load(second), key, known)
+        return last
 
 
-def _compare(asked: str, first: object, second: object, key: list[str] | None) -> _Compared:
+def _compare(asked: str, first: object, second: object, key: list[str] | None, known: Matched | None) -> _Compared:
+    """Compare two values; `known` says which rows belong together the other way round."""
     from flowbook.results.cells import label_text  # noqa: PLC0415  # these load pandas
     from flowbook.results.comparable import comparable  # noqa: PLC0415
     from flowbook.results.row_matching import by_index  # noqa: PLC0415
@@ -92,13 +99,15 @@ def _compare(asked: str, first: object, second: object, key: list[str] | None) -
     begin = time.perf_counter()
     found = comparable(first, second)
     matched = found.matched
+    if matched is None and known is not None:
+        matched = known._replace(before_of=known.after_of, after_of=known.before_of)
     if matched is None:
         labels = {label_text(name): name for name in found.after.columns}
         columns = [labels.get(name, name) for name in key or ()]
         is_index = key is not None and not columns
         matched = by_index(found.before, found.after) if is_index else match(found.before, found.after, columns or None)
     table = TableDiff(found.before, found.after, matched)
-    return _Compared(asked, table, found.kind, found.told, time.perf_counter() - begin)
+    return _Compared(asked, table, found.kind, found.told, time.perf_counter() - begin, found.matched is None)
 
 
 def _possible_keys(table: TableDiff) -> list[list[str]]:

@@ -9,6 +9,8 @@ import pytest
 
 from flowbook.notebook.cache_browser import CacheBrowser
 from flowbook.notebook.cache_session import CacheActions
+from flowbook.notebook.value_comparison import Comparisons
+from flowbook.results import table_diff
 from flowbook.results.reference import ResultRef
 from flowbook.store import CacheEntry, MemoryStore
 from flowbook.store.cache import NEVER
@@ -472,3 +474,22 @@ def test_a_browser_without_a_notebook_says_how_to_run_from_a_version(values: Val
 
     assert said["text"] == "This browser can't start runs. Use flow.as_of(...).run_below(...)."
     browser.close()
+
+
+def test_versions_that_are_swapped_are_matched_once(monkeypatch):
+    matched = []
+    match = table_diff.match
+    monkeypatch.setattr(table_diff, "match", lambda *given: matched.append(given) or match(*given))
+    tables = {"a": pd.DataFrame({"n": [1, 2, 3, 5]}), "b": pd.DataFrame({"n": [9, 1, 2, 3]})}
+    asked = {"id": "1", "first": {"entry": "a"}, "second": {"entry": "b"}}
+    swapped = {**asked, "first": {"entry": "b"}, "second": {"entry": "a"}}
+
+    here = Comparisons(lambda source: tables[source["entry"]])
+    answers = [here.answer(each) for each in (asked, swapped)]
+    anew = Comparisons(lambda source: tables[source["entry"]]).answer(swapped)
+
+    assert len(matched) == 2  # once there and back, and once anew
+    for each in (answers[1], anew):
+        del each["took_ms"], each["compared_ms"]
+    assert answers[1] == anew
+    assert (answers[0]["counts"]["added"], anew["counts"]["removed"]) == (1, 1)

@@ -197,6 +197,18 @@ def test_an_executor_that_is_misspelt_is_told(shell):
         _flow(shell, "delays --executor threds")
 
 
+def test_the_cache_as_a_table_has_no_time_for_what_never_expires(shell):
+    shell.run_cell("@task(cache=True)\ndef kept(x):\n    return x\n\n@task(cache_for=60)\ndef brief(x):\n    return x")
+    shell.run_cell_magic("flow", "lasting --quiet", "kept(brief(1))")
+
+    table = shell.run_line_magic("cache", "")
+
+    assert table["task"].tolist() == ["kept", "brief"]
+    assert table["expires"].isna().tolist() == [True, False]
+    assert set(table["created"].dt.microsecond) == {0}
+    assert table["expires"].iloc[1] > table["created"].iloc[1]
+
+
 def test_a_moment_without_quotes_is_told_so(shell):
     with pytest.raises(UsageError, match=r"^What has spaces needs quotes: --at '2026-11-20 09:00'\.$"):
         shell.run_line_magic("cache", "--at 2026-11-20 09:00")
