@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flowbook.notebook.lab_pages import TARGET, LabPages
 from flowbook.notebook.lab_runs import LabRuns
 from flowbook.notebook.magics import FlowMagics
+from flowbook.notebook.overlooked_requests import look_for_requests
 from flowbook.notebook.tracebacks import show_writers_line, unshow_writers_line
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def load(shell: InteractiveShell) -> None:
     if comms is not None:
         magics.pages = LabPages(LabRuns(magics.flows, magics.loop, magics.session))
         comms.register_target(TARGET, magics.pages.open)
+        magics.stop_looking = look_for_requests(shell.kernel)  # type: ignore[attr-defined]  # it has comms
     show_writers_line(shell)
 
 
@@ -43,6 +45,7 @@ def unload(shell: InteractiveShell) -> None:
             comms.unregister_target(TARGET, magics.pages.open)
             magics.pages.close()
             magics.pages = None
+        magics.stop_looking()
     for kind, names in (("line", ("flow", "cache")), ("cell", ("flow", "task"))):
         for name in names:
             shell.magics_manager.magics[kind].pop(name, None)

@@ -32,6 +32,7 @@ from flowbook.store import open_store
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Callable
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -67,6 +68,8 @@ class FlowMagics(Magics):
         self._actions = LineActions(self)
         #: The pages that show panels; None where there is no kernel.
         self.pages: LabPages | None = None
+        #: Ends the look for requests that the kernel overlooked.
+        self.stop_looking: Callable[[], None] = lambda: None
         self.displays = TaskDisplays(shell)
         self.completion = Completion(
             self.flows, {name: options_of(magic) for name, magic in (("%%flow", self.flow), ("%cache", self.cache))}
