@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
+from flowbook._utils import costs
+from flowbook.engine import plain_tasks
 from flowbook.notebook.panel_actions import PanelActions
 from flowbook.notebook.panel_records import PanelRecords, run_that_made
 from flowbook.notebook.parts_asked import options_of
@@ -53,8 +56,11 @@ MISSED = """(reached) => {
 
 
 @pytest.fixture
-def run() -> Iterator[FlowRun]:
+def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[FlowRun]:
     """Return a run whose tasks are in many states, the second one of its flow."""
+    # A cost is told of what takes 10 ms: on a busy machine of some of these tasks, elsewhere of none.
+    monkeypatch.setattr(costs, "LEAST_S", math.inf)
+    monkeypatch.setattr(plain_tasks, "_LEAST_S", math.inf)
     shell = InteractiveShell()
     for name in ("extension", "imports", "tasks", "flow", "flow"):
         shell.run_cell(CELLS[name].strip()).raise_error()

@@ -76,7 +76,7 @@ def test_a_failed_task_shows_its_own_lines_and_a_finished_one_its_frame_and_its_
     marked = failed.locator(".code .at").all_inner_texts()
     values = failed.locator("dl.names").first.inner_text()
     notebook.click("debug", "join_weather", cell="again")
-    failed.get_by_text("Type %debug in a cell: it opens In [2], line 16, in check").wait_for()
+    failed.get_by_text("Run the cell below: it opens In [2], line 16, in check").wait_for()
     notebook.screenshot("inspector-failed-light", of=notebook.panel("again"))
     notebook.set_theme("dark")
     notebook.screenshot("inspector-failed-dark", of=notebook.panel("again"))
