@@ -336,7 +336,9 @@ function offeredBy(details) {
     .map((action) =>
       buttonOf(details, action, { class: action === primary ? "primary" : null, ...(action === "to-variable" ? { "data-what": "output" } : {}) }),
     );
-  return [...own, ...more];
+  // Last, so that its undoing, whose word is longer, moves no other.
+  const isLast = (/** @type {HTMLElement} */ { dataset }) => dataset.action === "invalidate" || dataset.action === "renew";
+  return [...own.filter((each) => !isLast(each)), ...more, ...own.filter(isLast)];
 }
 
 /** @param {string} text */
