@@ -271,15 +271,15 @@ class Flow(FlowOptions, FlowPast):
         return twin
 
     def _repr_mimebundle_(self, **options: object) -> dict[str, str]:
-        from flowbook.draw.picture import LARGEST_SHOWN, picture_of  # noqa: PLC0415  # drawing, which few need
+        from flowbook.draw.picture import LARGEST_SHOWN  # noqa: PLC0415  # drawing, which few need
 
         if len(self) > LARGEST_SHOWN:
             return {"text/plain": repr(self)}
         try:
-            graph = self.compile()
+            picture = self.visualize()
         except DefinitionError:
             return {"text/plain": repr(self)}  # it is still being written
-        return {**picture_of(graph, {})._repr_mimebundle_(**options), "text/plain": repr(self)}
+        return {**picture._repr_mimebundle_(**options), "text/plain": repr(self)}
 
     def visualize(
         self,

@@ -189,7 +189,9 @@ class FlowStructure:
         return True
 
     def __repr__(self) -> str:
-        return f"<Flow: {self.name!r}, {len(self)} tasks>"
+        parameters = self.parameters()
+        count = sum(task not in parameters and not task._gathers for task in self)  # noqa: SLF001  # a task's own
+        return f"<Flow: {self.name!r}, {count} {'task' if count == 1 else 'tasks'}>"
 
 
 def _checked_name(name: str | None) -> str:

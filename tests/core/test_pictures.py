@@ -97,6 +97,27 @@ def test_notebooks_show_a_flow_and_a_run_as_an_image_with_words():
     assert all(len(bundle["text/html"]) < 10_000 for bundle in shown)
 
 
+def test_a_flow_that_has_run_is_shown_as_its_newest_run_left_it():
+    flow = flow_of_three()
+    before = flow._repr_mimebundle_()["text/html"]
+    flow.run()
+
+    shown = flow._repr_mimebundle_()["text/html"]
+
+    assert "Pending" in before
+    assert "Pending" not in shown
+    assert flow.visualize()._repr_mimebundle_()["text/html"] == shown
+
+
+def test_a_flow_counts_no_parameters_and_gathered_lists_as_tasks():
+    with Flow("one") as one:
+        inc(Parameter("x", default=1))
+    with Flow("two") as two:
+        inc.map([inc(1), 2])
+
+    assert [repr(flow) for flow in (one, two)] == ["<Flow: 'one', 1 task>", "<Flow: 'two', 2 tasks>"]
+
+
 def test_a_large_flow_is_shown_as_text():
     with Flow("large") as flow:
         for _ in range(LARGEST_SHOWN + 1):
