@@ -188,6 +188,7 @@ def test_a_long_name_shows_its_end_and_its_title_all_of_it(show: Callable[..., P
     page = show(_flow())
 
     page.locator(_node(LONG_NAME)).click()
+    page.locator('[data-flowbook="inspector"]').get_by_text("What it would get").wait_for()
 
     name = page.locator('[data-flowbook="inspector"] h3 .mid')
     assert name.get_attribute("title") == LONG_NAME
