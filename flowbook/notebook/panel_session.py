@@ -202,8 +202,8 @@ class PanelSession:
     def look(self) -> None:
         """Look whether a run at rest goes on elsewhere; then its events are heard from now on. In one thread only."""
         where = str(getattr(self.run, "where", "here"))
-        if where != self._seen_where:
-            self._seen_where = where
+        before, self._seen_where = self._seen_where, where
+        if before not in {"", where}:
             self.refresh()
 
     def tell_reuse(self, text: str) -> None:
