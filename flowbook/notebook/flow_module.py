@@ -118,7 +118,7 @@ def _read_at_once(node: ast.stmt) -> set[str]:
 
 
 def _head(flow: FlowSource) -> str:
-    origin = f" {flow.origin}" if flow.origin else ""
+    origin = f": {flow.origin}" if flow.origin else ""
     how = "Run it as a script. A deployment may name this file, too."
     return f'"""Flow {flow.name}, {MARK}{origin}.\n\n{how}\n"""\n'
 

@@ -120,6 +120,16 @@ def test_the_script_ends_with_1_if_its_run_fails(shell, capsys):
     assert "ZeroDivisionError" in done.stderr
 
 
+def test_a_module_names_the_notebook_that_it_came_from(shell, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("JPY_SESSION_NAME", "work/delays.ipynb")
+    _cells(shell, *CELLS, "%%flow daily" + BODY)
+    _export(shell, capsys)
+
+    first = (tmp_path / "flow.py").read_text().splitlines()[0]
+
+    assert first == '"""Flow daily, exported from a notebook by flowbook: delays.ipynb.'
+
+
 def test_only_what_matters_is_in_it_imports_first(shell, capsys, tmp_path):
     _cells(shell, *CELLS, "%%flow daily --incremental" + BODY)
     _export(shell, capsys)
