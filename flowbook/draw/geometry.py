@@ -144,21 +144,30 @@ def _recorded(name: str) -> list[Path]:
 
 
 def _dot_source(structure: Structure) -> str:
-    """Return the graph in DOT. Written by hand: to import a library for these few lines would hold up a kernel's first panel."""
+    import graphviz  # noqa: PLC0415  # loaded only where a graph is drawn
+
     count = len(structure.heights)
     is_large = count > _LARGE or len(structure.edges) > 2 * _LARGE
-    haste = 'nslimit=0.5 nslimit1=0.5 mclimit=0.1 splines=""' if is_large else "splines=true"
-    width, height = _inches(structure.width), _inches(min(structure.heights))
-    lines = [
-        "digraph {",
-        f"\tgraph [rankdir=TB nodesep={_inches(structure.gap_x)} ranksep={_inches(structure.gap_y)} {haste}]",
-        f'\tnode [shape=box fixedsize=true label="" width={width} height={height}]',
-        "\tedge [arrowhead=none tailport=s headport=n]",
-        *(f"\tn{index};" for index in range(count)),
-        *(f"\tn{source} -> n{target};" for source, target in structure.edges),
-        "}\n",
-    ]
-    return "\n".join(lines)
+    haste = {"nslimit": "0.5", "nslimit1": "0.5", "mclimit": "0.1", "splines": ""} if is_large else {"splines": "true"}
+    digraph = graphviz.Digraph(
+        graph_attr={
+            "rankdir": "TB",
+            "nodesep": _inches(structure.gap_x),
+            "ranksep": _inches(structure.gap_y),
+            **haste,
+        },
+        node_attr={
+            "shape": "box",
+            "fixedsize": "true",
+            "label": "",
+            "width": _inches(structure.width),
+            "height": _inches(min(structure.heights)),
+        },
+        edge_attr={"arrowhead": "none", "tailport": "s", "headport": "n"},
+    )
+    digraph.body.extend(f"\tn{index};\n" for index in range(count))
+    digraph.body.extend(f"\tn{source} -> n{target};\n" for source, target in structure.edges)
+    return str(digraph.source)
 
 
 def _inches(px: float) -> str:
