@@ -24,7 +24,7 @@ settings.register_profile("flowbook", deadline=None)
 settings.load_profile("flowbook")
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Keep each module's tests together where several workers share them, and all browsers on one worker."""
     for item in items:
