@@ -22,7 +22,7 @@ LABS = ["4.3"]
 NOTEBOOKS = {"4.3": "7.3"}
 
 #: Two workers: tests wait for processes and disks most of the time. What belongs together is said in tests/conftest.py.
-BESIDE = ("--numprocesses=2", "--dist=loadgroup")
+BESIDE = ("--numprocesses=2", "--dist=loadscope", "--no-loadscope-reorder")
 
 nox.needs_version = ">=2024.10"
 nox.options.sessions = ["lint", "types", "js", "tests"]

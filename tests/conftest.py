@@ -24,12 +24,17 @@ settings.register_profile("flowbook", deadline=None)
 settings.load_profile("flowbook")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Keep each module's tests together where several workers share them, and all browsers on one worker."""
-    for item in items:
-        has_browser = item.get_closest_marker("browser") is not None
-        item.add_marker(pytest.mark.xdist_group("browser" if has_browser else item.nodeid.partition("::")[0]))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep each module's tests on one worker, and on one of them all that starts browsers and kernels."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415  # only where tests are dealt out
+
+    class ByModule(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            module = nodeid.partition("::")[0]
+            return "tests/acceptance" if module.startswith("tests/acceptance/") else module
+
+    return ByModule(config, log)
 
 
 #: How long the threads of a test may take to end after it.
