@@ -51,7 +51,7 @@ class RunPart(NamedTuple):
         asked: the tasks, or children of mapped ones, that were asked for.
         runs: keys of the tasks that may run, in order.
         anew: those of them that aren't taken from the cache.
-        start: children to start with; empty: the first of `runs`.
+        start: children to start with, if all that runs lies below them; empty: the first of `runs`.
         states: of everything else, and of parameters.
     """
 
@@ -120,7 +120,11 @@ class _Parting:
         runs = self._with_what_is_needed(wanted)
         order = [key for key in self._graph.specs if key in runs]
         anew = [] if self._way == "up_to" else [key for key in order if key in wanted]
-        return RunPart(self._way, self._asked, tuple(order), tuple(anew), self._children, self._states(runs))
+        return RunPart(self._way, self._asked, tuple(order), tuple(anew), self._start(runs), self._states(runs))
+
+    def _start(self, runs: set[str]) -> tuple[str, ...]:
+        """Return the children that were asked for, unless something else runs first, or beside them, such as the list above."""
+        return self._children if runs <= self._graph.downstream(map(parent_key, self._children)) else ()
 
     def _wanted(self) -> set[str]:
         """Return the tasks that are asked for themselves, parameters left out."""

@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 import flowbook
-from flowbook import Flow, Parameter, task, triggers
+from flowbook import Flow, Parameter, flatten, task, triggers
 from flowbook.exceptions import DefinitionError, StartTaskError
 from flowbook.store import open_store
 
@@ -128,6 +128,69 @@ def test_one_child_runs_alone_or_with_what_lies_below(flights):
     assert [state.result for state in alone["double"].map_states] == [0, 2, 4]
     assert ran_on == ["double 1", "total", "publish"]
     assert run_on["publish"].result[0] == 6
+
+
+@pytest.mark.parametrize("asked", ["double[1]", ["double[1]", "side"]])
+@pytest.mark.parametrize("flattens", [False, True])
+def test_one_child_of_a_task_over_a_list_of_tasks_runs_though_the_list_is_made_again(asked, flattens):
+    ran = []
+
+    @task
+    def load(n):
+        ran.append("load")
+        return [n] if flattens else n
+
+    @task
+    def double(x):
+        ran.append(f"double {x}")
+        return 2 * x
+
+    @task
+    def side():
+        ran.append("side")
+        return 100
+
+    @task
+    def total(xs, more):
+        ran.append("total")
+        return sum(xs) + more
+
+    with Flow("gathered") as flow:
+        loaded = [load(1), load(2)]
+        total(double.map(flatten(loaded) if flattens else loaded), side())
+    flow.run()
+    ran.clear()
+
+    state = flow.run(start_at=asked)
+
+    assert ran == [*(["side"] if "side" in asked else []), "double 2", "total"]
+    assert (state.is_successful(), flow.last_run["total"].result) == (True, 106)
+
+
+def test_one_child_waits_for_what_never_ran_beside_it():
+    @task
+    def load():
+        return [1, 2]
+
+    @task
+    def double(x):
+        return 2 * x
+
+    @task
+    def side():
+        return 100
+
+    @task
+    def total(xs, more):
+        return sum(xs) + more
+
+    with Flow("beside") as flow:
+        total(double.map(load()), side())
+    flow.run(up_to="double")
+
+    state = flow.run(start_at="double[1]")
+
+    assert (state.is_successful(), flow.last_run["total"].result) == (True, 106)
 
 
 def test_parameters_are_those_of_the_new_run(flights):
