@@ -67,11 +67,11 @@ class FlowPast(FlowStructure):
         except UnknownRunError:
             return None
 
-    def history(self, task: Task | str, run: int | str | None = None) -> pd.DataFrame:
+    def history(self, task: Task | str | None = None, run: int | str | None = None) -> pd.DataFrame:
         """Return every known successful result of a task, oldest first, from recorded runs and from the cache.
 
         Args:
-            task: or its key, also a child's (`clean[3]`).
+            task: or its key, also a child's (`clean[3]`); default: every task, without parameters and collections of tasks.
             run: only that run's; as `flowbook.run` takes it.
 
         Returns:
@@ -86,7 +86,12 @@ class FlowPast(FlowStructure):
         """
         from flowbook.core.time_travel import history  # noqa: PLC0415  # as above
 
-        return history(self.name, self.key_of(task), run)
+        return history(self.name, self._own_keys() if task is None else [self.key_of(task)], run)
+
+    def _own_keys(self) -> list[str]:
+        """Return the keys of the tasks that do what its author wrote."""
+        specs = cast("RunnableFlow", self).compile().specs
+        return [key for key, spec in specs.items() if not spec.is_parameter and not spec.gathers]
 
     def decisions(self, task: Task | str | None = None) -> pd.DataFrame:
         """Return what people decided about a task (default: about anything) in all recorded runs, oldest first.

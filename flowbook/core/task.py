@@ -386,7 +386,7 @@ class Task(DeferredValue, TaskOptions):
 
         if flow is not None and not isinstance(flow, str):
             return flow.history(self)
-        return history(flow or self._written_in, self._key_in(flow))
+        return history(flow or self._written_in, [self._key_in(flow)])
 
     def _key_in(self, flow: str | None = None) -> str:
         """Return its key in the flow of this name; default: the flow whose block called it. Before that, the likely key."""

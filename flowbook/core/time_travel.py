@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import TYPE_CHECKING, Any, cast
 
 from flowbook import config
@@ -174,14 +175,14 @@ def _end_of(flow: str, run: int | str | None) -> dt.datetime:
     return found.ended or let_go or dt.datetime.now(dt.UTC)
 
 
-def history(flow: str | None, key: str, run: int | str | None = None) -> pd.DataFrame:
-    """Return every known successful result of a task, see `Flow.history`."""
+def history(flow: str | None, keys: Iterable[str], run: int | str | None = None) -> pd.DataFrame:
+    """Return every known successful result of these tasks, see `Flow.history`; `flow`: None for all flows."""
     import pandas as pd  # noqa: PLC0415  # heavy
 
     store = open_store()
     run_id = None if run is None else find_run_id(store, run, flow)
     rows: list[tuple[object, ...]] = []
-    for name in [flow] if flow is not None else _flow_names(store):
+    for name, key in product([flow] if flow is not None else _flow_names(store), keys):
         versions = [each for each in _versions(name, key) if run_id in (None, each.run_id)]
         rows += _rows(store, name, key, versions) if versions else []
     table = pd.DataFrame(sorted(rows, key=lambda row: row[0]), columns=list(_COLUMNS))  # type: ignore[arg-type, return-value]  # a datetime

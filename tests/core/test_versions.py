@@ -128,6 +128,31 @@ def test_history_tells_copies_of_one_name_apart():
     assert copies[1].history("another").empty
 
 
+def test_history_without_a_task_is_that_of_every_task_oldest_first():
+    @task
+    def load(n):
+        return n
+
+    @task
+    def total(xs):
+        return sum(xs)
+
+    with Flow("whole") as flow:
+        n = Parameter("n", default=1)
+        total([load(n), load(2)])
+    flow.run(record=True)
+    flow.run(record=True)
+
+    whole, one_run = flow.history(), flow.history(run=2)
+
+    assert list(whole["task"]) == 2 * ["load", "load-2", "total"]
+    assert list(whole["number"]) == [1, 1, 1, 2, 2, 2]
+    pd.testing.assert_frame_equal(one_run, whole[3:].reset_index(drop=True))
+    with Flow("nothing") as empty:
+        load(1)
+    assert list(empty.history().columns) == list(whole.columns)
+
+
 def test_history_of_a_task_that_never_ran_is_an_empty_table():
     @task
     def never():
