@@ -194,19 +194,26 @@ class Task(DeferredValue, TaskOptions):
                 raise DefinitionError(msg, kind=kind)
             msg = f"{kind!r} object has no attribute {name!r}"
             if not name.startswith("_"):
-                flow = variable_of(self._is_flow_of_this) or "flow"
                 msg = (
                     f"{self.name!r} is a task and has no attribute {name!r}; its value comes when the flow runs. "
-                    f"In another task use .{name} of its input; after a run: {flow}.last_run[{self._key_in()!r}].result.{name}."
+                    f"In another task use .{name} of its input{self._where_its_value_is(name)}"
                 )
             raise AttributeError(msg, name=name, obj=self)
 
+    def _where_its_value_is(self, name: str) -> str:
+        """Return the end of the sentence that says where to find this attribute of its value."""
+        path = f"last_run[{self._key_in()!r}].result.{name}"
+        if flow := variable_of(self._is_flow_of_this):
+            return f"; after a run: {flow}.{path}."
+        if self._written_in is not None:
+            return f"; after a run of flow {self._written_in!r}: its {path}."
+        call = f"with Flow('name') as flow: {self.name}(...)"
+        return f". No flow here has it: call it in one, {call}; after a run: flow.{path}."
+
     def _is_flow_of_this(self, value: Any) -> bool:  # noqa: ANN401  # whatever a variable holds
-        if type(value).__name__ != "Flow":
+        if type(value).__name__ != "Flow" or self._written_in not in {None, value.name}:
             return False
-        return (
-            value.name == self._written_in if self._written_in else any(each.name == self.name for each in value.tasks)
-        )
+        return any(each.name == self.name for each in value.tasks)
 
     def run(self) -> Any:  # noqa: ANN401  # what the user returns
         """Do the work. Arguments are the task's inputs, the return value is its result. May be `async def`."""

@@ -112,7 +112,7 @@ def a_name_with_a_bracket_anywhere():
 @refused(AttributeError)
 def an_attribute_of_a_result():
     """'one' is a task and has no attribute 'head'; its value comes when the flow runs. In another task use .head of its input;
-    after a run: flow.last_run['one-2'].result.head."""
+    after a run of flow 'peng': its last_run['one-2'].result.head."""
     with Flow("peng"):
         one()
         report = one()
@@ -122,8 +122,21 @@ def an_attribute_of_a_result():
 @refused(AttributeError)
 def an_attribute_of_a_task_that_was_not_called():
     """'one' is a task and has no attribute 'columns'; its value comes when the flow runs. In another task use .columns of its
-    input; after a run: flow.last_run['one'].result.columns."""
+    input. No flow here has it: call it in one, with Flow('name') as flow: one(...); after a run:
+    flow.last_run['one'].result.columns."""
     _ = one.columns
+
+
+@refused(AttributeError)
+def an_attribute_of_a_task_that_only_another_flow_of_that_name_has():
+    """'one' is a task and has no attribute 'head'; its value comes when the flow runs. In another task use .head of its input;
+    after a run of flow 'peng': its last_run['one'].result.head."""
+    with Flow("peng"):
+        report = one()
+    with Flow("peng") as flow:
+        task(lambda: 2, name="two")()
+    assert flow
+    report.head()
 
 
 def not_a_text(name):
