@@ -19,7 +19,7 @@ from flowbook.flow_run.begun_states import with_begun
 from flowbook.flow_run.flow_changes import compare_graphs
 from flowbook.flow_run.row_counts import rows_of
 from flowbook.flow_run.run_differences import OWN_CAUSES, task_differences
-from flowbook.report.phrases import duration, listed, shorten
+from flowbook.report.phrases import duration, listed, message, shorten
 from flowbook.results.code_source import ChangedLine, changed_line, read_sources
 from flowbook.store import open_store
 from flowbook.terminal.lines import printable
@@ -39,6 +39,7 @@ __all__ = ["ComparedRun", "ComparedTask", "RunComparison", "compared_runs", "ear
 
 _ROWS_IN_TEXT, _ROWS_IN_PAGE = 40, 1000
 _LINE_CHARACTERS = 60
+_ENDS_IN_TEXT, _WHY_CHARACTERS = 3, 200
 _WAITS = ("Paused", "Resume", "Retrying")
 _HEAD = ("Task", "State", "Took", "Rows", "Output", "Differs")
 _HASH_CHARACTERS = 6
@@ -46,6 +47,7 @@ _HASH_CHARACTERS = 6
 _WORDS: Mapping[Cause, str] = {
     "parameter": "Parameter",
     "edited": "Code",
+    "state": "State",
     "output": "Output",
     "new": "New",
     "gone": "Gone",
@@ -115,7 +117,8 @@ class ComparedTask:
         """What its node shows."""
         before, after = self.rows
         rows = f"{after:,}, was {before:,} rows" if before is not None and after is not None and before != after else ""
-        return NodeView(_LOOKS.get(self.differs, "own"), self.word, end=self._slower, note=self.line or rows)
+        note = f"{self.states[1]}, was {self.states[0]}" if self.differs == "state" else self.line or rows
+        return NodeView(_LOOKS.get(self.differs, "own"), self.word, end=self._slower, note=note)
 
     @property
     def _slower(self) -> str:
@@ -272,6 +275,7 @@ def compared_runs(first: ComparedRun, second: ComparedRun) -> RunComparison:
         (
             *_said_parameters(parameters),
             *map(_said, lines.values()),
+            *_said_states(tasks, (first.states, second.states)),
             *_causes([each for each in tasks if each.key not in gathers]),
         ),
         (first.run_id, second.run_id),
@@ -293,6 +297,16 @@ def _causes(tasks: Sequence[ComparedTask]) -> Iterator[str]:
         f"{len(own) + because:,} of {len(tasks):,} tasks differ{first}: "
         f"{len(own):,} by {'itself' if len(own) == 1 else 'themselves'}, {because:,} because of what they get."
     )
+
+
+def _said_states(
+    tasks: Sequence[ComparedTask], states: tuple[Mapping[str, State], Mapping[str, State]]
+) -> Iterator[str]:
+    """Yield how the first tasks that ended in another way ended, and why: "approve: Success → Failed (Rejected by ada.)"."""
+    for task in [each for each in tasks if each.differs == "state"][:_ENDS_IN_TEXT]:
+        found = [run[task.key] for run in reversed(states) if task.key in run]
+        why = next((message(state) for state in found if not state.is_successful() or state.is_skipped()), "")
+        yield f"{task.key}: {_pair(*task.states)}{f' ({shorten(why, _WHY_CHARACTERS)})' if why else ''}"
 
 
 def _rows(run: ComparedRun, key: str) -> int | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from flowbook.engine.mapped_states import children_of
-from flowbook.engine.state import Mapped
+from flowbook.engine.state import Mapped, Success
 from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["OWN_CAUSES", "Cause", "TaskDifference", "task_differences"]
 
-#: "new" and "gone": only one run has the task. "parameter", "edited" and "output" (other than before, though all that it got and
-#: its definition are the same): by itself. "input": because of what it gets. "": it is the same.
-Cause = Literal["new", "gone", "parameter", "edited", "input", "output", ""]
-OWN_CAUSES = ("new", "gone", "parameter", "edited", "output")
+#: "new" and "gone": only one run has the task. "parameter", "edited", "state" (it ended in another way, such as rejected) and
+#: "output" (other than before; for these two, all that it got and its definition are the same): by itself. "input": because of
+#: what it gets. "": it is the same.
+Cause = Literal["new", "gone", "parameter", "edited", "input", "state", "output", ""]
+OWN_CAUSES = ("new", "gone", "parameter", "edited", "state", "output")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +67,38 @@ def task_differences(
         key = task["key"]
         hashes = _hash_of(key, old_states), _hash_of(key, new_states)
         above = tuple(up for up in task["upstream"] if up in found and found[up].is_other_output)
-        cause = _cause(task, hashes, above, key in edited, key in known)
+        ends = _end_of(key, old_states), _end_of(key, new_states)
+        cause = _cause(task, _Sides(hashes, ends), above, key in edited, key in known)
         found[key] = TaskDifference(cause, hashes, above, _differing_children(key, old_states, new_states))
     remaining = [task["key"] for task in old["tasks"] if task["key"] not in found]
     return found | {key: TaskDifference("gone", (_hash_of(key, old_states), "")) for key in remaining}
 
 
+class _Sides(NamedTuple):
+    """A task's output and its end in both runs; "" and () where they aren't known."""
+
+    hashes: tuple[str, str]
+    ends: tuple[tuple[str, ...], tuple[str, ...]]
+
+
 def _cause(
     task: Mapping[str, Any],
-    hashes: tuple[str, str],
+    sides: _Sides,
     above: tuple[str, ...],
     is_edited: bool,  # noqa: FBT001  # a fact about the task
     is_known: bool,  # noqa: FBT001  # likewise
 ) -> Cause:
     if not is_known:
         return "new"
-    is_other = all(hashes) and hashes[0] != hashes[1]
+    is_other = all(sides.hashes) and sides.hashes[0] != sides.hashes[1]
     if task.get("parameter"):
         return "parameter" if is_other or is_edited else ""
     if is_edited:
         return "edited"
     if above:
         return "input"
+    if all(sides.ends) and sides.ends[0] != sides.ends[1]:
+        return "state"
     return "output" if is_other else ""
 
 
@@ -100,13 +111,30 @@ def _hash_of(key: str, states: Mapping[str, State]) -> str:
     return "" if state is None else _own_hash(state)
 
 
+def _end_of(key: str, states: Mapping[str, State]) -> tuple[str, ...]:
+    """Return how a task ended, and each child of a mapped one; () if that isn't known."""
+    state = states.get(key)
+    if isinstance(state, Mapped):
+        return (Mapped.__name__, *(_own_end(states[child]) for child in children_of(key, states)))
+    return () if state is None else (_own_end(state),)
+
+
+def _own_end(state: State) -> str:
+    """Return the name of a state; one that has an output is a Success, wherever that came from."""
+    return Success.__name__ if state.is_successful() and not state.is_skipped() else type(state).__name__
+
+
 def _differing_children(key: str, before: Mapping[str, State], after: Mapping[str, State]) -> tuple[int, int] | None:
-    """Return how many children of a mapped task have another output than before, or are new, and how many there are."""
+    """Return how many children of a mapped task have another output or end than before, or are new, and how many there are."""
     if not isinstance(after.get(key), Mapped):
         return None
     children = list(children_of(key, after))
-    others = [child for child in children if child not in before or _own_hash(before[child]) != _own_hash(after[child])]
+    others = [child for child in children if child not in before or _told(before[child]) != _told(after[child])]
     return len(others), len(children)
+
+
+def _told(state: State) -> tuple[str, str]:
+    return _own_hash(state), _own_end(state)
 
 
 def _own_hash(state: State) -> str:

@@ -7,7 +7,8 @@ import itertools
 import pandas as pd
 import pytest
 
-from flowbook import Flow, Parameter, task, unmapped
+from flowbook import Flow, Parameter, task, triggers, unmapped
+from flowbook.engine import signals
 from flowbook.exceptions import DefinitionError
 from flowbook.flow_run.run_comparison import compared_runs
 from flowbook.flow_run.run_differences import TaskDifference, task_differences
@@ -219,3 +220,69 @@ def test_a_task_that_a_run_kept_from_an_earlier_one_differs_from_a_newer_output(
     causes = {each.key: each.differs for each in compared_runs(second, flow.last_run)}
 
     assert causes == {"fetch": "output", "double": "input"}
+
+
+def _rejected_and_resumed():
+    @task(trigger=triggers.manual_only)
+    def approve(n: int) -> int:
+        return n
+
+    with Flow("decided") as flow:
+        double(approve(double(1)))
+    found = []
+    for answer in ("resume", "reject"):
+        flow.run(record=True)
+        found.append(flow.last_run)
+        getattr(found[-1], answer)("approve", by="ada", note="August is missing")
+        found[-1].wait(10)
+    return found
+
+
+def test_a_task_that_a_person_rejected_in_one_run_alone_differs_by_its_state():
+    resumed, rejected = _rejected_and_resumed()
+
+    found = compared_runs(resumed, rejected)
+    back = compared_runs(rejected, resumed)
+
+    assert {each.key: each.differs for each in found} == {"double": "", "approve": "state", "double-2": "input"}
+    assert found.first is not None
+    assert (found.first.key, found.first.word) == ("approve", "State")
+    assert found.notes == (
+        "approve: Success → Failed (Rejected by ada: August is missing)",
+        "2 of 3 tasks differ; the first is approve: 1 by itself, 1 because of what they get.",
+    )
+    assert "Failed, was Success" in found.svg()
+    assert back.notes[0] == "approve: Failed → Success (Rejected by ada: August is missing)"
+
+
+@pytest.mark.parametrize("again", [0, 1, 2])
+def test_a_task_that_ends_in_another_way_differs_by_its_state(again):
+    def ends(how: int) -> int:
+        if how == 1:
+            raise signals.SKIP("nothing to do")
+        if how == 2:
+            raise ValueError("no")
+        return 1
+
+    hows = iter([0, 0, 0, again, 0, again])
+
+    @task
+    def once() -> int:
+        return ends(next(hows))
+
+    @task
+    def each_of(n: int) -> int:
+        return n * ends(next(hows))
+
+    with Flow("ends") as flow:
+        once()
+        each_of.map([1, 2], task_args={"name": "each"})
+    flow.run(record=True)
+    first = flow.last_run
+    flow.run(record=True)
+
+    found = {each.key: each for each in compared_runs(first, flow.last_run)}
+
+    cause = "state" if again else ""
+    assert {key: each.differs for key, each in found.items()} == {"once": cause, "each": cause}
+    assert found["each"].children == (1 if again else 0, 2)

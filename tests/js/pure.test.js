@@ -317,6 +317,7 @@ test("a node of two runs says why its task differs, by how much longer it took, 
   assert.deepEqual(told({ differs: "input", word: "Input", took_s: [1, 5.1], children: [12, 12] }), ["because", "Input", "+4.1 s", "", "12 of 12 differ"]);
   assert.deepEqual(told({ differs: "parameter", word: "Parameter" }), ["own", "Parameter", "'JFK'", "", "'JFK', was 'EWR'"]);
   assert.deepEqual(told({ rows: [1, 2] }).slice(3), ["+1 row", "2, was 1 row"]);
+  assert.deepEqual(told({ differs: "state", word: "State", states: ["Success", "Failed"], rows: [1, null] }), ["own", "State", "", "", "Failed, was Success"]);
   assert.deepEqual(
     ["new", "gone", "edited", ""].map((differs) => comparison.glyphOf(compared({ differs }))),
     ["added", "removed", "own", "same"],

@@ -306,7 +306,9 @@ function firstOf({ first, tasks, notes, parameters }) {
 function causeOf(task, parameters) {
   const given = task.differs === "parameter" ? parameters.find(([name]) => name === task.key) : undefined;
   if (given) return [parameterLine(given)];
-  return task.code ? [dom.h("p", {}, comparison.wordOf(task)), codeLines(task.code)] : [dom.h("p", {}, comparison.wordOf(task))];
+  const ends = comparison.endsOf(task);
+  const said = dom.h("p", {}, ends ? `${comparison.wordOf(task)}: ${ends}` : comparison.wordOf(task));
+  return task.code ? [said, codeLines(task.code)] : [said];
 }
 
 /** @param {ComparedTask} task @param {Comparison} found */

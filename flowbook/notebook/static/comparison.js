@@ -35,6 +35,9 @@ export const glyphOf = (task) => SIGNS[task.differs] ?? lookOf(task);
 /** Why it differs, in a word or two: `Code, line 4`. @param {ComparedTask} task */
 export const wordOf = ({ word, code }) => (code ? `${word}, line ${code[0]}` : word);
 
+/** How it ended in both, where that is why it differs: `Failed, was Success`. @param {ComparedTask} task */
+export const endsOf = ({ differs, states: [was, now] }) => (differs === "state" ? `${now}, was ${was}` : "");
+
 /** `+0.4 s`, `−9,556 rows`: a difference with its sign; empty where there is none. @param {[number | null, number | null]} sides @param {(n: number) => string} how @param {number} [least] */
 function changeOf([was, now], how, least = 1) {
   if (was === null || now === null || Math.abs(now - was) < least) return "";
@@ -58,7 +61,7 @@ export function taskOf(task, parameters) {
   const given = parameters.find(([name]) => task.differs === "parameter" && name === task.key);
   return {
     state: lookOf(task),
-    note: noteOf(task, given ? `${given[2] ?? "none"}, was ${given[1] ?? "none"}` : ""),
+    note: endsOf(task) || noteOf(task, given ? `${given[2] ?? "none"}, was ${given[1] ?? "none"}` : ""),
     message: task.line,
     width: task.children?.[1] ?? null,
     rows: task.rows[1],
