@@ -10,6 +10,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, nee
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
+from flowbook.config import project
 from flowbook.exceptions import FlowbookError, UnknownRunError
 from flowbook.flow_run.failure import failure_of
 from flowbook.flow_run.run import new_run
@@ -229,7 +230,7 @@ class FlowMagics(Magics):
             raise UsageError(msg)
         key = self.flows.task_key(args.task) if args.task else None
         if key is not None:
-            _refuse_unknown_output(key)
+            self._refuse_unknown_output(args.task, key)
         if not has_front_end(self.shell):
             entries = cache_entries(open_store(), task=key, at=args.at)
             if not entries.empty:
@@ -239,6 +240,29 @@ class FlowMagics(Magics):
         shown = open_cache(self.shell, open_store(), task=key, at=args.at, new_view=self._new_view)
         self.displayed(shown)
         return None
+
+    def _refuse_unknown_output(self, name: str, key: str) -> None:
+        """Refuse a name that no cache entry is of; say which tasks have some, and where outputs of runs are."""
+        store = open_store()
+        known = sorted({task for _, task in store.browse().names()})
+        if key in known:
+            return
+        have = f"Tasks with stored outputs: {listed(known, 10)}." if known else "No task has an output there yet."
+        flow = self.flows.find(name)
+        if flow is not None or name in store.runs.flows(project()):
+            runs = f"{self.flows.variable(flow)}.history() lists what its runs stored, " if flow is not None else ""
+            msg = f"{name} is a flow, and %cache takes a task. {have} {runs}%flow show {name} shows its newest run."
+            raise UsageError(msg)
+        known_runs = [
+            each for each in self.flows.with_task(key) if store.history.newest_result(each.name, key, project())
+        ]
+        runs = "".join(
+            f" {self.flows.variable(each)}.history({key!r}) lists what runs of {each.name} stored, %flow show {each.name} "
+            "shows the newest run."
+            for each in known_runs[:1]
+        )
+        msg = f"The cache has no output of a task {key!r}. {have} @task(cache=True) stores outputs there.{runs}"
+        raise UsageError(msg)
 
     def _new_view(self, flow: Flow) -> FlowView:
         return FlowView(self.shell, flow, pages=self.pages, loop=self.loop)
@@ -370,12 +394,3 @@ def _no_outputs(key: str | None, at: str | None) -> str:
     return (
         f"The cache has no output{of}{then}. @task(cache=True) stores outputs; flow.history(TASK) lists those of runs."
     )
-
-
-def _refuse_unknown_output(key: str) -> None:
-    """Refuse a task that no cache entry is of, and name those that have some."""
-    known = sorted({task for _, task in open_store().browse().names()})
-    if key not in known:
-        have = f"Tasks with stored outputs: {listed(known, 10)}." if known else "No task has stored an output yet."
-        msg = f"The cache has no output of a task {key!r}. {have} @task(cache=True) stores outputs."
-        raise UsageError(msg)

@@ -10,6 +10,7 @@ from flowbook.core.flow import Flow
 from flowbook.core.history import run as recorded_run
 from flowbook.core.history import runs as recorded_runs
 from flowbook.core.task import Task
+from flowbook.engine.task_keys import parent_key
 from flowbook.flow_run.run_names import find_run_id
 from flowbook.notebook.edits import Edits, WatchedFlow
 from flowbook.notebook.frontend import notebook_name
@@ -154,6 +155,18 @@ class NotebookFlows:
         found = {id(value): value for value in list(self._shell.user_ns.values()) if isinstance(value, Flow)}
         named = [flow for flow in found.values() if flow.name == name]
         return named[0] if len(named) == 1 else None
+
+    def with_task(self, key: str) -> list[Flow]:
+        """Return the flows that cells wrote or variables hold and that have this task, or this child's mapped task."""
+        held = [value for value in list(self._shell.user_ns.values()) if isinstance(value, Flow)]
+        found = {id(flow): flow for flow in (*self, *held)}.values()
+        return [flow for flow in found if parent_key(key) in flow.keys().values()]
+
+    def variable(self, flow: Flow) -> str:
+        """Return the name of a variable that holds a flow; "flow" if none does."""
+        return next(
+            (n for n, value in list(self._shell.user_ns.items()) if value is flow and not n.startswith("_")), "flow"
+        )
 
     def flow(self, name: str | None) -> Flow:
         """Return the flow of that name. Raises UsageError if there is none."""

@@ -760,7 +760,7 @@ def test_the_cache_of_a_variable_is_that_of_its_own_copy(shell):
 @pytest.mark.parametrize(
     ("before", "message"),
     [
-        ("", "The cache has no output of a task 'nosuch'. No task has stored an output yet."),
+        ("", "The cache has no output of a task 'nosuch'. No task has an output there yet."),
         ("CACHED", "The cache has no output of a task 'nosuch'. Tasks with stored outputs: clean and clean-2."),
     ],
 )
@@ -770,7 +770,47 @@ def test_a_task_without_stored_outputs_is_refused_by_the_cache_with_those_that_h
     with pytest.raises(UsageError) as raised:
         shell.run_line_magic("cache", "nosuch")
 
-    assert str(raised.value) == f"{message} @task(cache=True) stores outputs."
+    assert str(raised.value) == f"{message} @task(cache=True) stores outputs there."
+
+
+NO_OUTPUT = (
+    "The cache has no output of a task {!r}. No task has an output there yet. @task(cache=True) stores outputs there."
+)
+OF_RUNS = "delays.history({!r}) lists what runs of delays stored, %flow show delays shows the newest run."
+OF_A_FLOW = (
+    "delays is a flow, and %cache takes a task. No task has an output there yet. "
+    "delays.history() lists what its runs stored, %flow show delays shows its newest run."
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("load", f"{NO_OUTPUT.format('load')} {OF_RUNS.format('load')}"),
+        ("double[1]", f"{NO_OUTPUT.format('double[1]')} {OF_RUNS.format('double[1]')}"),
+        ("publish", NO_OUTPUT.format("publish")),  # it has none: the run waits above it
+        ("delays", OF_A_FLOW),
+    ],
+)
+def test_outputs_that_only_runs_stored_are_found_from_the_cache(shell, name, message):
+    _flow(shell)
+
+    with pytest.raises(UsageError) as raised:
+        shell.run_line_magic("cache", name)
+
+    assert str(raised.value) == message
+
+
+def test_a_flow_that_only_the_store_knows_is_told_from_a_task(shell):
+    _flow(shell)
+    del shell.user_ns["delays"]
+    extension.unload(shell)
+    extension.load(shell)
+
+    with pytest.raises(
+        UsageError, match=r"^delays is a flow, and %cache takes a task\..* yet\. %flow show delays shows"
+    ):
+        shell.run_line_magic("cache", "delays")
 
 
 @pytest.mark.parametrize(("wanted", "chosen"), [("list", "list_value"), ("class", "class_value"), ("total", "total_2")])
