@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from flowbook.engine.task_keys import child_key, is_child_key, split_key
+from flowbook.report.failed_above import instead
 from flowbook.report.phrases import shorten
 from flowbook.results.reference import ResultRef
+from flowbook.store.stored_graph import read_graph
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
     from flowbook.flow_run.changed_inputs import ChangedInputs
     from flowbook.results.reference import Preview
@@ -36,6 +40,7 @@ class StoredInputTexts:
         self, store: Store, graph: Mapping[str, Any], states: Mapping[str, State], changed: ChangedInputs
     ) -> None:
         self._store = store
+        self._graph = graph
         self._changed = changed
         self._states = states
         self._inputs: dict[str, dict[str, str]] = {task["key"]: task["inputs"] for task in graph.get("tasks", ())}
@@ -48,7 +53,7 @@ class StoredInputTexts:
         state = self._states.get(key)
         noted = {} if state is None else state.cached_inputs
         task, index = split_key(key) if is_child_key(key) else (key, None)
-        found = {name: self._text(value) for name, value in noted.items()}
+        found = {name: self._text(value) or "None" for name, value in noted.items()}
         for argument, upstream in self._inputs.get(task, {}).items():
             is_element = index is not None and argument in self._elements.get(task, ())
             text = self._element_text(upstream, index) if is_element and index is not None else self._of_task(upstream)
@@ -57,6 +62,14 @@ class StoredInputTexts:
                 found[argument] = text if is_child_key(key) else f"{text}, from {upstream}"
         changed = self._changed.of(key).items()
         return {**found, **{name: f"{self._text(each.value)}, {each.words}" for name, each in changed}}
+
+    def instead(self, key: str) -> str:
+        """Return what a task that waits gets though something above it failed, as sentences; "" if all above it succeeded."""
+        return instead(self._read, key, self._states.get)
+
+    @cached_property
+    def _read(self) -> Graph:
+        return read_graph(self._graph)
 
     def _of_task(self, key: str) -> str:
         state = self._states.get(key)

@@ -51,6 +51,7 @@ class TaskFacts:
         maker: the run that made its cached output, "run 3"; "" if it wasn't looked up.
         cost: what its last attempt cost; None where that was too short to be told.
         inputs: its inputs in words, by argument; only of the task that is looked at, of some that wait and of failed children.
+        instead: of the same that wait: what above it failed, and what it would get all the same; "" if all above it succeeded.
     """
 
     key: str
@@ -63,6 +64,7 @@ class TaskFacts:
     cost: Cost | None = None
     output_bytes: int | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
+    instead: str = ""
 
     @property
     def is_of_interest(self) -> bool:
@@ -171,7 +173,7 @@ def task_facts(store: Store, run_id: str, wanted: str | None = None, at: dt.date
         is_labelled = isinstance(facts.state, Paused) or (is_child_key(key) and facts.error is not None)
         if key == wanted or (len(labelled) < _MOST_LABELLED and is_labelled):
             labelled.append(key)
-            facts = replace(facts, inputs=described.of(key))
+            facts = replace(facts, inputs=described.of(key), instead=described.instead(key))
         found.append(facts)
     return found
 

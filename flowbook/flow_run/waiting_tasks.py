@@ -32,6 +32,7 @@ def waiting_tasks(store: Store, run_id: str, tasks: Sequence[TaskFacts]) -> list
             deadline=None if task.state.deadline is None else task.state.deadline.timestamp(),
             otherwise=task.state.otherwise,
             inputs=task.inputs,
+            instead=task.instead,
             earlier=earlier_decisions(store, record.flow, record.project, task.key, besides=run_id),
         )
         for task in tasks
@@ -50,5 +51,6 @@ def as_json(task: WaitingTask) -> dict[str, Any]:
         "otherwise": task.otherwise,
         "overdue": task.is_overdue,
         "inputs": dict(task.inputs),
+        "instead": task.instead,
         "earlier": [each._asdict() for each in task.earlier],
     }

@@ -19,6 +19,7 @@ from flowbook.flow_run.changed_inputs import ChangedInputs
 from flowbook.notebook.row_flow import NO_ROWS
 from flowbook.notebook.view_model import ProgressView, TaskView
 from flowbook.report import phrases
+from flowbook.report.failed_above import failed_above
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -276,6 +277,8 @@ class RunProjection:
         if children is not None and (children.width is not None or children.states):
             return self._mapped(spec, facts, children, now)
         view = _view(spec, facts, self.state, now)
+        if isinstance(facts.state, Paused) and (above := failed_above(self.graph, key, self.state)):
+            view = dataclasses.replace(view, above=above, note=f"{above}; {view.note}")
         progress = self._progress.get(key)
         if progress is not None and isinstance(facts.state, Running):
             shown = ProgressView(progress.done, progress.total, progress.text, progress.unit, progress.rate)

@@ -13,6 +13,7 @@ from flowbook.exceptions import FlowbookError
 from flowbook.notebook.view_model import Details, EarlierDecision, InputView, LogView, Preview, Segment, TaskView
 from flowbook.report import phrases
 from flowbook.report.cost_text import cost_text
+from flowbook.report.failed_above import failed_for, instead
 from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def details(of: Inspected) -> Details:
         word=of.view.word,
         title=_title(of),
         label=of.label,
-        why=[*_about(spec, state), *_why(spec, state, of)],
+        why=[*_about(spec, state), *_mind(of), *_why(spec, state, of)],
         inputs=inputs + constants,
         output=output,
         error=of.error(failure) if failure is not None else None,
@@ -105,6 +106,7 @@ def details(of: Inspected) -> Details:
         down=of.graph.children[spec.key],
         actions=_actions(of.view, inputs, has_output=is_done, has_raised=has_raised)
         + (["invalidate"] if is_done and spec.cache else []),
+        above=of.view.above,
     )
 
 
@@ -154,6 +156,12 @@ def _about(spec: TaskSpec, state: State | None) -> list[list[str | Sequence[Segm
     return [["What is asked" if is_waiting else "What it does", said]] if said else []
 
 
+def _mind(of: Inspected) -> list[list[str | Sequence[Segment]]]:
+    """Return what a person should know before the task goes on: it gets no result of what failed."""
+    said = instead(of.graph, of.key, of.state_of)
+    return [["Mind", said]] if said else []
+
+
 def _why(spec: TaskSpec, state: State | None, of: Inspected) -> list[list[str | Sequence[Segment]]]:
     lines: list[list[str | Sequence[Segment]]]
     if of.view.counts is not None and of.key in of.graph.specs:
@@ -195,7 +203,9 @@ def _input(binding: Binding, of: Inspected) -> InputView:
         return _changed(str(binding.argument), changed, f"instead of what {binding.upstream} gave", of)
     state = of.state_of(binding.upstream)
     preview = of.preview(state, binding.upstream) if state is not None and state.is_successful() else None
+    failed = failed_for(of.graph, of.key, of.state_of).get(str(binding.argument))
     what = preview["text"] if preview else (type(state).__name__ if state is not None else "Pending")
+    what = f"no result: {failed}" if failed and not preview else what
     each = "; one element for each child" if binding.mapped else ""
     literal = "" if binding.mapped else _literal(preview)
     return InputView(str(binding.argument), binding.upstream, preview, f"{what}{each}", literal)

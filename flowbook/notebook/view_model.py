@@ -91,7 +91,8 @@ class TaskView:
 
     `word` is the state's name for people if it differs from `state`, else "". `label` is what a child is called. `rows` is the
     number of rows of the output; `lost` says where more of them were lost than in any earlier run. `maker` is the number of the
-    run that made a cached output. `rejected`: it failed because a person rejected it; nothing of it ran.
+    run that made a cached output. `rejected`: it failed because a person rejected it; nothing of it ran. `above`: what right
+    above a task that waits did not succeed, "top failed".
     """
 
     state: str
@@ -113,6 +114,7 @@ class TaskView:
     lost: str = ""
     maker: str = ""
     rejected: bool = False
+    above: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +221,8 @@ class Details:
     up: Sequence[str]
     down: Sequence[str]
     actions: Sequence[str]
+    #: What right above it did not succeed though it waits, "top failed".
+    above: str
 
 
 def plain(value: object) -> Any:  # noqa: ANN401  # JSON

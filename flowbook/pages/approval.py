@@ -17,6 +17,7 @@ from flowbook.notebook.value_access import page_request
 from flowbook.pages.approval_inputs import changes_of, is_comparable, shown_inputs, waiting_inputs
 from flowbook.pages.approved_before import approved_before
 from flowbook.pages.stored_run import StoredRun
+from flowbook.report.failed_above import instead
 from flowbook.report.phrases import changed_inputs, shorten
 from flowbook.report.secret_names import shown_text, sounds_secret
 from flowbook.results.reference import is_reference
@@ -87,6 +88,7 @@ def shown_by_link(store: Store, runs: LiveRuns, link: ApprovalLink | None) -> di
     shown = {"status": status, "now": now, "expires": link.expires, **_about(run, link), "decided": decided}
     if status == "waits":
         shown |= {**_inputs_and_past(store, run, link.key), **_deadline(run, link.key)}
+        shown["instead"] = shown_text(instead(run.graph, link.key, run.states.get))
     return shown
 
 

@@ -44,6 +44,7 @@ __all__ = [
     "listed",
     "message",
     "note",
+    "outcomes",
     "parameter_text",
     "remaining",
     "shorten",
@@ -399,16 +400,16 @@ def _trigger_note(spec: TaskSpec, states: Callable[[str], State | None]) -> str:
     wrong = _unsuccessful(spec, states)
     if trigger_name(spec) in {"any_failed", "all_failed", "some_failed"} and not wrong:
         return "nothing above it failed"
-    return _outcomes(wrong) if wrong else f"{trigger_name(spec)} did not pass"
+    return outcomes(wrong) if wrong else f"{trigger_name(spec)} did not pass"
 
 
 def _trigger_reason(spec: TaskSpec, states: Callable[[str], State | None]) -> str:
     wrong = _unsuccessful(spec, states)
-    return f"Its trigger {trigger_name(spec)} did not pass: {_outcomes(wrong) or 'nothing above it failed'}."
+    return f"Its trigger {trigger_name(spec)} did not pass: {outcomes(wrong) or 'nothing above it failed'}."
 
 
-def _outcomes(wrong: Sequence[tuple[str, str]]) -> str:
-    """Return e.g. "parse[17], parse[90] and parse[151] failed", "load was cancelled"."""
+def outcomes(wrong: Sequence[tuple[str, str]]) -> str:
+    """Return what became of tasks, given with their states' names: "parse[17] and parse[151] failed, load was cancelled"."""
     by_verb: dict[str, list[str]] = {}
     for key, name in wrong:
         by_verb.setdefault(_ENDED.get(name, name), []).append(key)

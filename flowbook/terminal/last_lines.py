@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.engine.state import Cached, Cancelled, Paused, TriggerFailed
 from flowbook.engine.task_keys import parent_key
+from flowbook.report.failed_above import instead
 from flowbook.report.phrases import deadline_note, error_text, listed, shorten, staleness
 from flowbook.terminal.durations import running_time
 from flowbook.terminal.lines import Span, spread, width_of, wrapped
@@ -144,6 +145,8 @@ def _pause(view: EndView, marks: Marks, width: int) -> list[Line]:
     lines = [spread(_title(view, marks, how), (Span(done, _DIM),), width)]
     for task in waiting[:MOST_PAUSED]:
         lines += input_lines(task, view.graph, view.hide)
+        if said := instead(view.graph, task.key, view.states.get):
+            lines += wrapped((Span("  "),), view.hide(said), width, indent=2)
         if isinstance(task.state, Paused) and task.state.deadline is not None:
             note = deadline_note(task.state.deadline.timestamp(), task.state.otherwise, view.now)
             lines.append((Span(f"  {note}"),))

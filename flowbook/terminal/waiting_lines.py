@@ -42,6 +42,7 @@ class WaitingTask(NamedTuple):
         otherwise: that answer.
         inputs: what it would get, in words, by argument.
         earlier: decisions about it in earlier runs, the newest first.
+        instead: what above it failed, and what it would get all the same; "" if all above it succeeded.
     """
 
     key: str
@@ -52,6 +53,7 @@ class WaitingTask(NamedTuple):
     otherwise: str
     inputs: Mapping[str, str]
     earlier: Sequence[Earlier] = ()
+    instead: str = ""
 
     @property
     def is_overdue(self) -> bool:
@@ -68,6 +70,8 @@ def waiting_lines(tasks: Sequence[WaitingTask], now: float) -> list[Line]:
         if task.asks:
             lines.append((Span(f"  {'':<{width}}  asks {task.asks}", _DIM),))
         lines += [(Span(f"  {name:<{width}}  {text}"),) for name, text in task.inputs.items()]
+        if task.instead:
+            lines.append((Span(f"  {task.instead}"),))
         if task.deadline is not None:
             lines.append((Span(f"  {deadline_note(task.deadline, task.otherwise, now)}"),))
         for each in task.earlier:

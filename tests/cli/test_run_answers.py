@@ -186,10 +186,38 @@ def test_inspect_shows_what_waits_and_how_to_answer(capsys, run):
         "otherwise": "reject",
         "overdue": False,
         "inputs": {"report": "DataFrame, 2 × 1, from table"},
+        "instead": "",
     }
     assert [(each["run"], each["action"], each["by"], each["note"]) for each in earlier] == [
         (1, "reject", "ada", "August is missing")
     ]
+
+
+def test_inspect_says_what_a_task_would_get_whose_upstream_failed(capsys):
+    @task
+    def top():
+        raise ValueError("no weather")
+
+    @task
+    def mid(x):
+        return x
+
+    @task(trigger=triggers.manual_only)
+    def decide(x, y):
+        return x, y
+
+    with Flow("held") as flow:
+        first = top()
+        decide(first, mid(first))
+    flow.run(record=True)
+
+    _, shown, _ = _run(capsys, "run", "inspect", "held", "decide")
+
+    assert (
+        "  x       ValueError('no weather'), from top\n"
+        "  y       None, from mid\n"
+        "  top failed, mid did not run. If resumed, decide gets ValueError('no weather') for x and None for y.\n"
+    ) in shown
 
 
 def test_of_many_tasks_that_wait_the_first_are_shown():

@@ -527,6 +527,7 @@ test("the tabs of the inspector are those with something to say", () => {
 
 test("there is one primary button, and only for the step that goes on", () => {
   assert.equal(primaryOf({ key: "a", state: "Paused", actions: ["to-variable", "resume"] }), "resume");
+  assert.equal(primaryOf({ key: "a", state: "Paused", actions: ["to-variable", "resume"], above: "top failed" }), null);
   assert.equal(primaryOf({ key: "a", state: "Failed", actions: ["to-variable"] }), null);
   assert.equal(primaryOf({ key: "a", state: "Success", actions: ["to-variable"], output: { kind: "text", type: "int", text: "1" } }), "to-variable");
   assert.equal(primaryOf({ key: "a", state: "Pending", actions: [] }), null);

@@ -59,6 +59,31 @@ def test_a_task_is_rejected_with_a_note(flow, panel):
     assert _decided(flow.last_run) == [["approve", "reject", "ana", "wrong month"]]
 
 
+def test_a_task_that_waits_below_one_that_failed_says_so_before_it_goes_on():
+    @task
+    def top():
+        raise ValueError("no weather")
+
+    @task(trigger=triggers.manual_only)
+    def decide(x):
+        """Publish?"""
+        return x
+
+    with Flow("held") as flow:
+        decide(top())
+    flow.run(record=True)
+    panel = RecordedPanel(flow.last_run, PanelActions(by="ana"))
+
+    panel.hear("inspect", "c1", key="decide")
+    told, shown = panel.all("details")[-1], panel.snapshot["tasks"]
+    panel.close()
+
+    assert told["why"][1] == ["Mind", "top failed. If resumed, decide gets the error ValueError: no weather for x."]
+    assert told["inputs"][0]["text"] == "no result: top failed"
+    assert (told["above"], shown["decide"]["above"], shown["top"]["above"]) == ("top failed", "top failed", "")
+    assert shown["decide"]["note"] == "top failed; waits for a person"
+
+
 def test_a_rejected_task_has_no_traceback_and_nothing_to_debug(flow, panel):
     panel.hear("reject", "c1", key="approve", note="wrong month")
     flow.last_run.wait(20)

@@ -91,6 +91,7 @@ def test_a_snapshot_is_json_as_the_wire_says() -> None:
         "lost": "",
         "maker": "",
         "rejected": False,
+        "above": "",
     }
 
 

@@ -148,6 +148,25 @@ def test_neither_a_link_nor_the_api_shows_an_input_that_sounds_secret(anybody, c
     assert TOKEN_OF_TESTS not in str(call("GET", f"/api/runs/{run_id}/states").json()["tasks"][0]["inputs"])
 
 
+def test_a_link_says_what_failed_above_its_task_and_what_it_would_get(anybody, store):
+    @task
+    def top():
+        raise ValueError(f"password={TOKEN_OF_TESTS}")
+
+    @task(trigger=manual_only)
+    def decide(x):
+        return x
+
+    with Flow("held") as flow:
+        decide(top())
+    token = link_of(store, run_of(flow))["decide"]
+
+    shown = anybody("GET", f"/approve/{token}/shown").json()
+
+    assert shown["instead"].startswith("top failed. If resumed, decide gets ")
+    assert TOKEN_OF_TESTS not in shown["instead"]
+
+
 def test_a_rejection_needs_a_note(anybody, token, store):
     answer = anybody("POST", f"/approve/{token}/decide", json={"action": "reject", "note": "  "}).json()
 

@@ -127,6 +127,19 @@ def test_a_pause_says_what_waits_what_it_gets_and_how_to_go_on(graph):
     )
 
 
+def test_a_pause_says_what_failed_above_and_what_the_task_would_get(graph):
+    error = ValueError("no weather")
+    paused = Paused("Waits.", cached_inputs={"report": error})
+    states = {"load": Success(), "summarise": Failed("no", error), "approve": paused, "publish": Pending()}
+
+    text = _text(graph, Paused("x"), states)
+
+    assert text.splitlines()[2:4] == [
+        "  report   a ValueError, from summarise",
+        "  summarise failed. If resumed, approve gets the error ValueError: no weather for report.",
+    ]
+
+
 def test_a_pause_says_who_is_asked_and_what_happens_if_nobody_answers(graph):
     noon = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
     paused = Paused("Waits.", deadline=noon, otherwise="reject", asks="finance")

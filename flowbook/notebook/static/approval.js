@@ -107,7 +107,7 @@ export class Approval {
   #answers(details, { button }) {
     const actions = details.actions ?? ["resume"];
     const others = ANSWERS.filter((action) => actions.includes(action)).map((action) => button(action));
-    const resume = actions.includes("resume") ? button("resume", { class: "primary" }) : null;
+    const resume = actions.includes("resume") ? button("resume", { class: details.above ? null : "primary" }) : null;
     const buttons = dom.h("div", { class: "row answers" }, resume, ...others);
     if (!resume && !others.length) return null;
     if (!others.length) return dom.h("section", { class: "verdict" }, buttons);

@@ -16,7 +16,7 @@ import { ValueViews } from "./value_views.js";
 /** @typedef {import("./frame.js").Request} Request */
 /** @typedef {import("./traceback.js").TaskError} TaskError */
 /** @typedef {{name: string, from: string | null, preview: Preview | null, text?: string, literal?: string, changed?: string}} Input */
-/** @typedef {{key: string, state: string, word?: string, title?: string, label?: string, why?: [string, string | import("./card_head.js").Segment[]][], inputs?: Input[], output?: Preview | null, shown?: Preview[], error?: TaskError | null, logs?: import("./task_history.js").Line[], history?: import("./task_history.js").Earlier[], earlier?: {run: string, at: number, text: string}[], up?: string[], down?: string[], actions?: string[]}} Details */
+/** @typedef {{key: string, state: string, word?: string, title?: string, label?: string, why?: [string, string | import("./card_head.js").Segment[]][], inputs?: Input[], output?: Preview | null, shown?: Preview[], error?: TaskError | null, logs?: import("./task_history.js").Line[], history?: import("./task_history.js").Earlier[], earlier?: {run: string, at: number, text: string}[], up?: string[], down?: string[], actions?: string[], above?: string}} Details */
 /** @typedef {{id: string, label: string}} Tab */
 
 /** Words and titles of what can be done with a task. @type {Record<string, [string, string]>} */
@@ -55,8 +55,8 @@ export function tabsOf({ inputs = [], logs = [], error, history = [] }) {
  *
  * @param {Details} details
  */
-export function primaryOf({ actions = [], output }) {
-  const wanted = ["resume", ...(output ? ["to-variable"] : [])];
+export function primaryOf({ actions = [], output, above }) {
+  const wanted = [...(above ? [] : ["resume"]), ...(output ? ["to-variable"] : [])];
   return wanted.find((action) => actions.includes(action)) ?? null;
 }
 

@@ -130,7 +130,7 @@ export class SideBar {
     const buttons = offered.map(([action, label]) => {
       const why = this.#isReached ? (this.#waiting.has(run.id) ? "Waits for an answer" : null) : "Nobody answers now";
       return dom.button(action, label, {
-        class: action === "resume" && isFirst ? "primary" : null,
+        class: action === "resume" && isFirst && !Object.keys(run.counts).some(states.isFailed) ? "primary" : null,
         "data-run": run.id,
         "data-slot": `${action}:${run.id}`,
         "aria-disabled": why && action !== "show" ? "true" : null,

@@ -109,12 +109,12 @@ function itemOf(need) {
 const nameOf = ({ key, task }) => (task.label ? [nameIn(task.label), dom.h("span", { class: "mono dim key" }, key)] : [nameIn(key)]);
 
 /** @param {Need & {many?: Many}} need */
-function buttonsOf({ key, kind, many, task: { rejected: isRejected } }) {
+function buttonsOf({ key, kind, many, task: { rejected: isRejected, above } }) {
   const task = { "data-task": key };
-  if (many && kind === "paused")
-    return [dom.button("resume", `Resume ${format.thousands(many.count)}`, { ...task, class: "primary" }), dom.button("inspect", "Show them", task)];
+  const go = { ...task, class: above ? null : "primary" };
+  if (many && kind === "paused") return [dom.button("resume", `Resume ${format.thousands(many.count)}`, go), dom.button("inspect", "Show them", task)];
   if (many) return [dom.button("inspect", "Show them", task), dom.button("inspect", "First traceback", { "data-task": many.first })];
-  if (kind === "paused") return [dom.button("resume", "Resume", { ...task, class: "primary" }), dom.button("inspect", "Look at inputs", task)];
+  if (kind === "paused") return [dom.button("resume", "Resume", go), dom.button("inspect", "Look at inputs", task)];
   if (kind === "failed") return [dom.button("inspect", isRejected ? "Look at it" : "Traceback", task)];
   if (kind === "lost") return [dom.button("inspect", "Look at the output", task)];
   return [dom.button("inspect", "Look at it", task)];
@@ -129,7 +129,11 @@ function sentenceOf(task, kind, now) {
     return ["", "", `${made} made by other code than the cell has now`];
   }
   if (kind === "paused")
-    return [task.state, "", `${task.since ? ` for ${format.span(now - task.since)}` : ""}: ${inside(task.message || "waits for a person")}`];
+    return [
+      task.state,
+      "",
+      `${task.since ? ` for ${format.span(now - task.since)}` : ""}${task.above ? `, though ${task.above}` : ""}: ${inside(task.message || "waits for a person")}`,
+    ];
   const { type, text } = splitError(task.message || "gave no message");
   return [task.state, type, type ? (text ? `: ${text}` : "") : `: ${text}`];
 }

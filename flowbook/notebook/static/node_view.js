@@ -63,13 +63,13 @@ export function insideOf(node, task, { now, svg }) {
   const isWaiting = asks(task);
   const isLow = node.h < 72;
   const isTold = node.h >= 60 && format.isMadeNote(task);
-  if (isWaiting && isLow) return [...parts, control("resume", node.key, "Resume", { x: right - 68, y: 18, width: 72 })];
+  if (isWaiting && isLow) return [...parts, control("resume", node.key, "Resume", { x: right - 68, y: 18, width: 72 }, task.above)];
   const time = isTold ? "" : format.timeOf(task, now);
   const kept = time || isTold || node.h >= 60 ? "" : keptNote(task);
   const short = kept && endCut(kept, NOTE_ROOM - nameWidth(word, svg) - 8, svg);
   parts.push(dom.s("text", { class: "end time", x: right, y: 35 }, time || short, ...(kept ? [dom.s("title", {}, kept)] : [])));
   if (isWaiting && !task.counts) {
-    const resume = control("resume", node.key, "Resume", { x: TEXT_X, y: 44, width: 72 });
+    const resume = control("resume", node.key, "Resume", { x: TEXT_X, y: 44, width: 72 }, task.above);
     return [...parts, resume, control("inspect", node.key, "Inputs", { x: 112, y: 44, width: 64 })];
   }
   if (task.counts && !isLow) return [...parts, ...barOf(node, task)];
@@ -137,8 +137,8 @@ function legendOf(node, counts) {
   return legend;
 }
 
-/** @param {string} action @param {string} key @param {string} text @param {{x: number, y: number, width: number}} box */
-const control = (action, key, text, { x, y, width }) =>
+/** @param {string} action @param {string} key @param {string} text @param {{x: number, y: number, width: number}} box @param {string} [above] what above it failed */
+const control = (action, key, text, { x, y, width }, above = "") =>
   dom.s(
     "g",
     {
@@ -146,10 +146,11 @@ const control = (action, key, text, { x, y, width }) =>
       tabindex: -1,
       "data-action": action,
       "data-task": key,
-      class: action === "resume" ? null : "ctl",
+      class: action === "resume" && !above ? null : "ctl",
       transform: `translate(${x} ${y})`,
-      "aria-label": `${text}: ${key}`,
+      "aria-label": `${text}: ${key}${above && `, though ${above}`}`,
     },
+    ...(above ? [dom.s("title", {}, above)] : []),
     dom.s("rect", { width, height: 24, rx: 2 }),
     dom.s("text", { x: width / 2, y: 16 }, text),
   );

@@ -14,7 +14,7 @@ import * as states from "./states.js";
 /** @typedef {{name: string, from: string | null, preview: Preview | null, literal: string, hash: string, text: string, changeable: boolean, before: Before | null}} Input */
 /** @typedef {{run: number, at: number, by: string}} Approved */
 /** @typedef {{action: string, by: string, note: string, at: number, changed: string, run?: number, here?: boolean}} Decision */
-/** @typedef {{status: string, now: number, expires: number, flow: string, number: number, key: string, state: string, run_state: string, question: string, since: number, after: string[], decided: Decision | null, inputs?: Input[], approved?: Approved | null, earlier?: Decision[], deadline?: number | null, otherwise?: string, asks?: string}} Shown */
+/** @typedef {{status: string, now: number, expires: number, flow: string, number: number, key: string, state: string, run_state: string, question: string, since: number, after: string[], decided: Decision | null, inputs?: Input[], approved?: Approved | null, earlier?: Decision[], deadline?: number | null, otherwise?: string, asks?: string, instead?: string}} Shown */
 
 const LOOK_MS = 4000;
 const NAME = "flowbook-name";
@@ -139,13 +139,13 @@ class ApprovePage {
       plain.length
         ? dom.h("section", { class: "pad part" }, dom.h("h2", {}, framed.length ? "With it come" : "What it would get"), this.#plain.list(plain, approved))
         : null,
-      this.#form(inputs),
+      this.#form(shown),
       earlier.length ? dom.h("section", { class: "pad part" }, dom.h("h2", {}, "Earlier decisions"), earlierOf(earlier, shown.now)) : null,
     ].filter((part) => part !== null);
   }
 
   /** @param {Shown} shown */
-  #question({ key, state, question, flow, number, since, after, now, deadline, asks }) {
+  #question({ key, state, question, flow, number, since, after, now, deadline, asks, instead }) {
     const ends = after.length ? [" After Approve it runs ", ...joined(after.map((each) => dom.h("b", {}, each))), "."] : [];
     const who = asks ? `${asks} is asked ` : "Asked ";
     return dom.h(
@@ -153,6 +153,7 @@ class ApprovePage {
       { class: "ask" },
       titleOf(key, state),
       question ? dom.h("p", {}, dom.h("b", {}, question)) : null,
+      instead ? dom.h("p", {}, instead) : null,
       dom.h("p", { class: "dim" }, `${who}by the flow `, dom.h("b", {}, flow), `, run ${number}, since ${format.moment(since, now)}.`, ...ends),
       deadline ? dom.h("p", { class: "left" }, dom.icon(states.GLYPHS.Cached ?? []), this.#left) : null,
     );
@@ -210,8 +211,8 @@ class ApprovePage {
     }
   }
 
-  /** @param {Input[]} inputs */
-  #form(inputs) {
+  /** @param {Shown} shown */
+  #form({ inputs = [], instead }) {
     const hashes = inputs.map(({ hash }) => hash).filter(Boolean);
     const seen = hashes.map((hash) => `${hash.slice(0, HASH_SHOWN)}…${hash.slice(-2)}`).join(", ");
     const kept = dom.h(
@@ -235,7 +236,7 @@ class ApprovePage {
       dom.h(
         "div",
         { class: "decide" },
-        dom.button("resume", "Approve", { class: "primary", title: "The task runs, and what waits for it; nothing else runs again" }),
+        dom.button("resume", "Approve", { class: instead ? null : "primary", title: "The task runs, and what waits for it; nothing else runs again" }),
         dom.button("reject", "Reject"),
         dom.button("skip", "Skip", { title: "The task becomes Skipped, and what needs it too" }),
         kept,

@@ -38,7 +38,9 @@ export class TaskTable {
     if (!state || !time || !note) return;
     const word = states.wordOf(task);
     if (tr.getAttribute("data-state") !== task.state || state.querySelector(".word")?.textContent !== word) {
-      const resume = states.waits(task) ? dom.button("resume", "Resume", { "data-task": key, class: "primary", "aria-label": `Resume ${key}` }) : null;
+      const resume = states.waits(task)
+        ? dom.button("resume", "Resume", { "data-task": key, class: task.above ? null : "primary", "aria-label": `Resume ${key}` })
+        : null;
       state.replaceChildren(dom.h("span", { class: "row" }, dom.icon(states.glyphOf(word)), dom.h("span", { class: "word" }, word), resume));
     }
     dom.set(tr, { "data-state": task.state, "data-word": task.word || null });

@@ -5,7 +5,7 @@
  */
 
 /** @typedef {{id: string, number?: string, state: string, message?: string, stage: "new" | "running" | "waiting" | "over", started?: number | null, ended?: number | null, waits_since?: number | null, rested_s?: number, parameters?: Record<string, string>, executor?: string, notice?: string, edited?: string[], stale?: string[], where?: string}} Run */
-/** @typedef {{state: string, word?: string, message?: string, since?: number | null, duration_s?: number | null, attempt?: number, max_attempts?: number, due?: number | null, width?: number | null, counts?: Record<string, number> | null, note?: string, stale?: boolean, created?: number | null, label?: string, rows?: number | null, lost?: string, rejected?: boolean, maker?: string, progress?: Progress | null, told?: Told}} Task */
+/** @typedef {{state: string, word?: string, message?: string, since?: number | null, duration_s?: number | null, attempt?: number, max_attempts?: number, due?: number | null, width?: number | null, counts?: Record<string, number> | null, note?: string, stale?: boolean, created?: number | null, label?: string, rows?: number | null, lost?: string, rejected?: boolean, above?: string, maker?: string, progress?: Progress | null, told?: Told}} Task */
 /** What a plan or a comparison says of a task, in place of what its state says. @typedef {{outcome?: string, differs?: string, word: string, beside: string, rows?: string, glyph?: string}} Told */
 /** @typedef {{done: number, total: number | null, text: string, unit: string, rate: number | null}} Progress */
 /** @typedef {{version: number, seq: number, now?: number, run: Run | null, tasks: Record<string, Task>}} Snapshot */
