@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from flowbook.engine.state import Paused
+    from flowbook.results.code_hash import Code
     from flowbook.results.files import Result
 
 __all__ = [
@@ -213,6 +214,8 @@ class Graph:
     flow: object = None
     handlers: tuple[Callable[..., object], ...] = ()
     terminal_handler: Callable[..., object] | None = None
+    #: The code of the tasks' functions, as far as it was read; ask `results.code_hash.known_code`.
+    codes: dict[Callable[..., object], Code] = field(default_factory=dict, repr=False)
     #: Keys by the author's tasks and by their names; made on first use.
     _known: dict[object, tuple[str, ...]] = field(default_factory=dict, repr=False)
     #: From the compiler, or made when first asked for; empty before.

@@ -114,12 +114,12 @@ def _scope(spec: TaskSpec, cache: OutputCache, flow_name: str) -> CacheScope:
 
 
 def task_code(spec: TaskSpec, cache: OutputCache) -> TaskCode:
-    """Return the code of a task's function, read once a run."""
+    """Return the code of a task's function: for the whole run, that of when it was first asked for."""
     found = cache.codes.get(spec.run)
     if found is None:
         from flowbook.engine.task_code import TaskCode  # noqa: PLC0415  # with it `import flowbook` takes a third longer
 
-        found = cache.codes[spec.run] = TaskCode(spec.run)
+        found = cache.codes[spec.run] = TaskCode(spec.run, cache.known)
     return found
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from flowbook.engine.task_code import TaskCode
     from flowbook.executors.base import Executor
     from flowbook.executors.ledger import LedgerFolder
+    from flowbook.results.code_hash import Code
     from flowbook.results.reference import ResultRef, ResultStore
     from flowbook.results.value_record import ValueRecord
 
@@ -93,13 +94,15 @@ class OutputCache:
     """The cache in which a run finds and stores outputs.
 
     Attributes:
-        codes: the code of the functions that tasks run, read once a run.
+        known: code of the functions that tasks run, as their flow knows it.
+        codes: the code by which outputs are found and stored, one for each function and run.
         warned: keys of tasks about which a warning was logged.
     """
 
     values: ResultStore
     index: CacheIndex
     project: str
+    known: dict[Callable[..., object], Code] = field(default_factory=dict)
     codes: dict[Callable[..., object], TaskCode] = field(default_factory=dict)
     warned: set[str] = field(default_factory=set)
 

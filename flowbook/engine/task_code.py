@@ -1,29 +1,37 @@
-"""A task's code: its hash, and the hashes of the variables that it reads. Computed once for each run and function."""
+"""A task's code: its hash, and the hashes of the variables that it reads. One for each run and function."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from flowbook.exceptions import UnpicklableError
-from flowbook.results.code_hash import read_code
+from flowbook.results.code_hash import known_code
 from flowbook.results.content_hash import content_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import FunctionType
 
+    from flowbook.results.code_hash import Code
+
 __all__ = ["TaskCode"]
 
 
 class TaskCode:
-    """The code of one function. `hash` is the hash of the code alone, `functions` are those that it reaches, itself first."""
+    """The code of one function. `hash` is the hash of the code alone, `functions` are those that it reaches, itself first.
+
+    Args:
+        function: the function.
+        known: what was read for its flow; see `known_code`.
+    """
 
     __slots__ = ("_error", "_hashes", "_variables", "functions", "hash")
 
     functions: Sequence[FunctionType]
 
-    def __init__(self, function: Callable[..., object]) -> None:
-        self.hash, self._variables, _, self.functions = read_code(function)
+    def __init__(self, function: Callable[..., object], known: dict[Callable[..., object], Code]) -> None:
+        found = known_code(function, known)
+        self.hash, self._variables, self.functions = found.hash, found.variables, found.functions
         self._hashes: Mapping[str, str] | None = None
         self._error: UnpicklableError | None = None
 

@@ -31,15 +31,16 @@ def fingerprint(
         codes: what is known of functions; what is read here is added.
     """
     # Thousands of copies of a task share one function, and one trigger.
-    hashes = _CodeHashes({} if codes is None else codes)
+    hashes = _CodeHashes({} if codes is None else codes, graph)
     code_hashes = {key: hashes[spec.run] for key, spec in graph.specs.items()}
     wirings = {key: wiring for key, spec in graph.specs.items() if (wiring := _wiring(flow, spec, hashes)) is not None}
     return {**graph_record(graph, code_hashes, wirings), "sources": sources_of(hashes.functions())}
 
 
 class _CodeHashes:
-    def __init__(self, codes: dict[Callable[..., object], TaskCode]) -> None:
+    def __init__(self, codes: dict[Callable[..., object], TaskCode], graph: Graph) -> None:
         self._codes = codes
+        self._known = graph.codes
 
     def functions(self) -> Iterator[FunctionType]:
         """Yield the functions that were read, and those that they reach."""
@@ -49,7 +50,7 @@ class _CodeHashes:
     def __getitem__(self, function: Callable[..., object]) -> str:
         found = self._codes.get(function)
         if found is None:
-            found = self._codes[function] = TaskCode(function)
+            found = self._codes[function] = TaskCode(function, self._known)
         return found.hash
 
 

@@ -439,7 +439,7 @@ def output_cache(graph: Graph) -> OutputCache | None:
     tasks = [key for key, spec in graph.specs.items() if spec.cache is not None]
     try:
         store = open_store()
-        return OutputCache(store.values, store.lookup(project, graph.name, tasks), project)
+        return OutputCache(store.values, store.lookup(project, graph.name, tasks), project, graph.codes)
     except StoreError as error:
         warnings.warn(f"Nothing is cached: {error}", stacklevel=4)
         return None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flowbook.core.task import Task
 from flowbook.core.task_spec import option_values
 from flowbook.exceptions import UnpicklableError
-from flowbook.results.code_hash import read_code
+from flowbook.results.code_hash import known_code, read_code
 from flowbook.results.content_hash import content_hash
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class WatchedFlow:
         return list(found.values())
 
     def _function(self, key: str, run: Callable[..., object]) -> _Function:
-        code = _code_of(run)
+        code = known_code(_unbound(run), self._graph.codes)
         name, template = self._variables.get(_identity(run), ("", None))
         options = option_values(template) if isinstance(template, Task) else None
         return _Function([key], run, name, options, code.hash, code.reads)
@@ -162,9 +162,15 @@ def _differs(function: _Function, today: object, now: Sequence[object]) -> bool:
 
 
 def _code_of(run: Any) -> Code:  # noqa: ANN401  # a function or a method
-    """Return the code of what a task runs; of a method as if its class had it, so that another object's compares equal."""
+    """Return the code of what a task runs."""
+    return read_code(_unbound(run))
+
+
+def _unbound(run: Any) -> Callable[..., object]:  # noqa: ANN401  # a function or a method
+    """Return what a task runs; of a method the class's own, so that another object's compares equal."""
     kind = _identity(run)
-    return read_code(kind.run if isinstance(kind, type) and issubclass(kind, Task) else run)
+    found: Callable[..., object] = kind.run if isinstance(kind, type) and issubclass(kind, Task) else run
+    return found
 
 
 def _run_of(today: object, run: Callable[..., object]) -> Callable[..., object]:

@@ -5,33 +5,35 @@ Code is followed from a function through everything it reaches in the user's own
 
 from __future__ import annotations
 
-import datetime as dt
 import enum
 import functools
 import hashlib
 import inspect
 import io
 import itertools
-import re
-import sys
 import types
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook.exceptions import UnpicklableError
 from flowbook.results.bytecode import read_bytecode
+from flowbook.results.code_kinds import holds_code, is_code, is_content, is_immutable, is_table, own_function, parts_of
 from flowbook.results.encoding import TooDeepError, encode, qualified_name
+from flowbook.results.function_state import FunctionState
 from flowbook.results.user_code import is_user_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
-__all__ = ["Code", "GlobalRead", "code_hash", "read_code"]
+__all__ = ["Code", "GlobalRead", "code_hash", "known_code", "read_code"]
 
 #: Of the rules by which hashes are made; hashes begin with it. Hashes of different rules say nothing of each other.
 _VERSION = 3
 #: How many code objects are remembered: those of the flows that somebody works on.
 _CODES_KEPT = 10_000
+_ACCESSORS = (property, functools.cached_property, functools.singledispatchmethod)
+#: Longer texts aren't names.
+_NAME_CHARACTERS = 100
 
 
 class GlobalRead(NamedTuple):
@@ -50,12 +52,14 @@ class Code(NamedTuple):
         variables: what it reads that is neither code nor a constant, by name: lists, dicts, frames, objects.
         reads: the globals that it and all it reaches read.
         functions: the user's functions that it reaches, itself first.
+        states: of these, each as it was just before it was read.
     """
 
     hash: str
     variables: Mapping[str, object]
     reads: Sequence[GlobalRead]
     functions: Sequence[types.FunctionType]
+    states: Sequence[FunctionState] = ()
 
 
 def code_hash(function: Callable[..., object]) -> str:
@@ -73,7 +77,26 @@ def read_code(function: Callable[..., object]) -> Code:
     """Return the hash of `function`, see `code_hash`, and the variables that it reads."""
     walk = _Walk()
     walk.visit(function)
-    return Code(walk.digest(), walk.variables, walk.reads, walk.functions)
+    return Code(walk.digest(), walk.variables, walk.reads, walk.functions, walk.states)
+
+
+def known_code(function: Callable[..., object], known: dict[Callable[..., object], Code]) -> Code:
+    """Return what `read_code` does, without reading it again where that is known and nothing has changed since.
+
+    Only code is remembered that reaches nothing but functions, constants and what is installed: whether these are the same is
+    seen at a glance. A class, list, dict or module of the user's may have changed in place, so its readers are read each time.
+
+    Args:
+        function: what to read.
+        known: code by function; what is read here is added.
+    """
+    found = known.get(function)
+    if found is not None and all(state.is_current() for state in found.states):
+        return found
+    found = read_code(function)
+    if type(function) is types.FunctionType and all(state.is_settled() for state in found.states):
+        known[function] = found
+    return found
 
 
 class _Walk:
@@ -83,6 +106,7 @@ class _Walk:
         self.variables: dict[str, object] = {}
         self.reads: list[GlobalRead] = []
         self.functions: list[types.FunctionType] = []
+        self.states: list[FunctionState] = []
         self._out = io.BytesIO()
         self._seen: dict[int, int] = {}
         #: What was seen stays alive, so that no two objects share an id.
@@ -114,9 +138,9 @@ class _Walk:
             self._bound(thing.__self__)
         elif isinstance(thing, functools.partial):
             self._partial(thing)
-        elif isinstance(thing, staticmethod | classmethod):
+        elif isinstance(thing, (staticmethod, classmethod)):
             self.visit(thing.__func__)
-        elif isinstance(thing, property | functools.cached_property | functools.singledispatchmethod):
+        elif isinstance(thing, _ACCESSORS):
             for accessor in (getattr(thing, name, None) for name in ("fget", "fset", "fdel", "func", "dispatcher")):
                 if accessor is not None:
                     self.visit(accessor)
@@ -125,13 +149,13 @@ class _Walk:
         elif isinstance(thing, enum.Enum):
             self.visit(type(thing))
             self._note("choice", (thing.name, _plain(thing.value)))
-        elif _holds_code(thing):
+        elif holds_code(thing):
             self._note("table", qualified_name(type(thing)))
-            for position, entry in enumerate(_parts(thing)):
+            for position, entry in enumerate(parts_of(thing)):
                 self._reached(f"entry {position}", entry)
-        elif isinstance(thing, types.ModuleType | types.BuiltinFunctionType):
+        elif isinstance(thing, (types.ModuleType, types.BuiltinFunctionType)):
             self._note("name", f"{getattr(thing, '__module__', '')}.{thing.__name__}")
-        elif isinstance(wrapped := inspect.getattr_static(thing, "__wrapped__", None), types.FunctionType):
+        elif (wrapped := own_function(thing, "__wrapped__")) is not None:
             self._note("wrapper", qualified_name(type(thing)))
             self.visit(wrapped)
         else:
@@ -139,7 +163,7 @@ class _Walk:
 
     def _is_known(self, thing: object) -> bool:
         """Note which of the earlier things this is, so that circles end and sharing counts."""
-        if not isinstance(thing, types.FunctionType | type):
+        if not isinstance(thing, (types.FunctionType, type)):
             return False
         index = self._seen.setdefault(id(thing), len(self._seen))
         if index < len(self._alive):
@@ -159,7 +183,9 @@ class _Walk:
         if not is_user_module(function.__module__):
             self._note("library", f"{function.__module__}.{function.__qualname__}")
             return
+        read, written = _global_names(function.__code__)
         self.functions.append(function)
+        self.states.append(FunctionState.of(function, read))
         self._note("function")
         self._code(function.__code__, function.__doc__)
         for name, held in _defaults(function):
@@ -178,43 +204,40 @@ class _Walk:
             for kind, implementation in registry.items():
                 self._note("registered", qualified_name(kind))
                 self.visit(implementation)
-        self._globals(function)
+        self._globals(function, read, written)
 
-    def _globals(self, function: types.FunctionType) -> None:
-        read, written = _global_names(function.__code__)
-        attributes = list(dict.fromkeys(_all_names(function.__code__)))
+    def _globals(self, function: types.FunctionType, read: Sequence[str], written: AbstractSet[str]) -> None:
         for name in read:
             if name in function.__globals__:
                 self._note("global", name)
                 self.reads.append(GlobalRead(function.__globals__, name, function.__globals__[name]))
-                self._global(name, function.__globals__[name], attributes, is_written=name in written)
+                self._global(name, function.__globals__[name], function.__code__, is_written=name in written)
 
-    def _global(self, name: str, held: object, attributes: list[str], *, is_written: bool = False) -> None:
+    def _global(self, name: str, held: object, code: types.CodeType, *, is_written: bool = False) -> None:
         if not isinstance(held, types.ModuleType) or not is_user_module(held.__name__):
             self._reached(f"global {name}", held, is_written=is_written)
             return
-        for attribute in attributes:
+        for attribute in dict.fromkeys(_all_names(code)):
             if attribute in held.__dict__ and held.__dict__[attribute] is not held:
                 self._note("attribute", attribute)
                 inner = held.__dict__[attribute]
                 is_below = isinstance(inner, types.ModuleType) and inner.__name__.startswith(f"{held.__name__}.")
                 if is_below:
-                    self._global(f"{name}.{attribute}", inner, attributes)
+                    self._global(f"{name}.{attribute}", inner, code)
                 elif not isinstance(inner, types.ModuleType):
                     self._reached(f"global {name}.{attribute}", inner)
 
     def _reached(self, name: str, held: object, *, is_written: bool = False) -> None:
         """Of a mutable object only the type counts: its content isn't code."""
-        if (_is_code(held) or _is_immutable(held) or _holds_code(held)) and not is_written:
+        if (is_code(held) or is_immutable(held) or holds_code(held)) and not is_written:
             self.visit(held)
             return
         self._note("variable", qualified_name(type(held)))
         if is_user_module(type(held).__module__):
             self.visit(type(held))
-        wrapped = inspect.getattr_static(held, "run", None)
-        if isinstance(wrapped, types.FunctionType):
-            self.visit(wrapped)
-        if _is_content(held) and not is_written:
+        if (run := own_function(held, "run")) is not None:
+            self.visit(run)
+        if is_content(held) and not is_written:
             self._add_variable(name, held)
 
     def _add_variable(self, name: str, held: object) -> None:
@@ -251,8 +274,8 @@ class _Walk:
                 self._member(kind, name, held)
 
     def _member(self, kind: type, name: str, held: object) -> None:
-        is_ours = not name.startswith("_") and (type(held) in {list, dict, set} or _is_table(held))
-        if is_ours or _is_code(held) or _is_immutable(held) or _holds_code(held):
+        is_ours = not name.startswith("_") and (type(held) in {list, dict, set} or is_table(held))
+        if is_ours or is_code(held) or is_immutable(held) or holds_code(held):
             self._reached(f"{kind.__name__}.{name}", held)
         else:
             #: Descriptors, and what the makers of enums and dataclasses keep in a class.
@@ -269,7 +292,15 @@ class _Walk:
 
 
 def _noted(tag: str, content: object, fallback: Callable[[object], bytes]) -> bytes:
+    if type(content) is str and len(content) <= _NAME_CHARACTERS:
+        return _noted_name(tag, content)
     return b"x2[%b%b]" % (encode(tag, fallback), encode(content, fallback))
+
+
+@functools.lru_cache(maxsize=_CODES_KEPT)
+def _noted_name(tag: str, name: str) -> bytes:
+    """Return what `_noted` does for a short text; remembered, since most of what is noted are names that come again."""
+    return b"x2[%b%b]" % (encode(tag, _no_constant), encode(name, _no_constant))
 
 
 def _no_constant(value: object) -> bytes:
@@ -316,79 +347,10 @@ _CLASS_NOISE = frozenset(
     }
 )
 
-_IMMUTABLE = (
-    type(None),
-    bool,
-    int,
-    float,
-    complex,
-    str,
-    bytes,
-    range,
-    enum.Enum,
-    re.Pattern,
-    dt.date,
-    dt.time,
-    dt.timedelta,
-    PurePath,
-)
-#: Tables of functions are short: a longer list or dict is taken for data, and not searched.
-_TABLE_AT_MOST = 1000
-_CODE = (
-    types.FunctionType,
-    types.BuiltinFunctionType,
-    types.MethodType,
-    types.ModuleType,
-    type,
-    functools.partial,
-    staticmethod,
-    classmethod,
-    property,
-    functools.cached_property,
-    functools.singledispatchmethod,
-)
-
-
-#: Objects of these modules hold no content that an output could come from.
-_WITHOUT_CONTENT = frozenset({"_thread", "threading", "typing", "_contextvars", "flowbook"})
-
-
-def _is_content(held: object) -> bool:
-    return type(held).__module__.partition(".")[0] not in _WITHOUT_CONTENT
-
-
-def _is_table(held: object) -> bool:
-    """Return whether `held` is an array, frame or series."""
-    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
-    return (numpy is not None and isinstance(held, numpy.ndarray)) or (
-        pandas is not None and isinstance(held, pandas.DataFrame | pandas.Series | pandas.Index)
-    )
-
-
-def _is_code(held: object) -> bool:
-    return isinstance(held, _CODE) or isinstance(inspect.getattr_static(held, "__wrapped__", None), types.FunctionType)
-
-
-def _is_immutable(held: object) -> bool:
-    if type(held) in {tuple, frozenset}:
-        return all(map(_is_immutable, held))  # type: ignore[call-overload]  # a tuple or frozenset
-    return isinstance(held, _IMMUTABLE)
-
-
-def _holds_code(held: object) -> bool:
-    """Return whether `held` is a table of functions or classes, as `{"csv": read_csv}`."""
-    return (
-        type(held) in {list, tuple, dict} and len(held) <= _TABLE_AT_MOST and any(map(_is_code, _parts(held)))  # type: ignore[arg-type]  # it has a length
-    )
-
-
-def _parts(table: Any) -> Iterator[object]:  # noqa: ANN401  # a list, tuple or dict
-    return itertools.chain.from_iterable(table.items()) if isinstance(table, dict) else iter(table)
-
 
 def _plain(value: object) -> object:
     """Return the value of an enum's member, or its type where that has no content of its own."""
-    return value if _is_immutable(value) and not isinstance(value, enum.Enum) else qualified_name(type(value))
+    return value if is_immutable(value) and not isinstance(value, enum.Enum) else qualified_name(type(value))
 
 
 def _named_by(kind: type) -> set[str]:

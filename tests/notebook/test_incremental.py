@@ -111,6 +111,31 @@ def test_only_what_was_edited_runs_and_what_gets_something_else_from_it(opened, 
     assert notebook.flow() == ran
 
 
+def test_a_helper_that_a_task_replaces_counts_as_it_is_when_the_next_one_runs(opened):
+    notebook = opened()
+    tasks = """
+from flowbook import task
+def helper(x):
+    return x
+@task
+def choose(n):
+    global helper
+    helper = [lambda x: x + 1, lambda x: x + 2][n]
+@task
+def use(_):
+    note("use")
+    return helper(1)
+"""
+    ran = []
+    for n in (0, 1):
+        assert notebook.shell.run_cell(tasks).success
+        notebook.notes.write_text("")
+        notebook.shell.run_cell_magic("flow", "swapped --incremental --quiet", f"use(choose({n}))")
+        ran.append(notebook.notes.read_text().split())
+
+    assert ran == [["use"], ["use"]]
+
+
 def test_in_another_kernel_nothing_runs_again(opened):
     opened().flow()
 
