@@ -226,11 +226,13 @@ class RunPlan:
         head = "".join(map(_cell, ("task", "", "expected", "why")))
         body = "".join(
             f"<tr data-task='{html.escape(task.key)}' data-outcome='{task.outcome}'>"
-            f"{''.join(map(_cell, (task.key, task.words, _expected(task), task.why)))}</tr>"
+            f"{name_cell(task.key)}{''.join(map(_cell, (task.words, _expected(task))))}{_long_cell(task.why)}</tr>"
             for task in self.tasks[:_ROWS_SHOWN]
         )
         more = len(self.tasks) - _ROWS_SHOWN
         rest = f"<p>… {more:,} more: <code>plan.to_frame()</code> has all</p>" if more > 0 else ""
+        from flowbook.draw.table_cells import name_cell  # noqa: PLC0415  # drawing, which few need
+
         title = f"<p><b>{html.escape(self.flow)}</b>, {html.escape(self.title)}: {html.escape(self.summary())}.</p>"
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         return {
@@ -251,7 +253,11 @@ class RunPlan:
 
 
 def _cell(text: str) -> str:
-    return f"<td style='text-align:left'>{html.escape(text)}</td>"
+    return f"<td style='text-align:left;white-space:nowrap'>{html.escape(text)}</td>"
+
+
+def _long_cell(text: str) -> str:
+    return f"<td style='text-align:left;min-width:16em;overflow-wrap:anywhere'>{html.escape(text)}</td>"
 
 
 def _expected(task: PlannedTask) -> str:

@@ -413,6 +413,18 @@ def test_a_plan_is_shown_as_a_picture_too():
     assert "delays, plan of run 2: 3 of 3 will run" in shown
 
 
+def test_a_long_name_does_not_widen_the_table_of_a_plan():
+    name = "delays_by_carrier_and_month_without_the_cancelled_flights"
+    with Flow("long") as flow:
+        load(1, task_args={"name": name})
+
+    shown = flow.plan()._repr_mimebundle_()["text/html"]
+
+    assert f"<tr data-task='{name}' data-outcome='run'>" in shown
+    assert f"title='{name}'>delays_by" in shown
+    assert f">{name}<" not in shown
+
+
 def test_a_picture_of_a_plan_says_what_will_become_of_each_task():
     flow = _flow()
     flow.run(record=True)

@@ -2,6 +2,7 @@
 
 import * as dom from "./dom.js";
 import * as format from "./format.js";
+import { sayName } from "./names.js";
 import { SIGNS } from "./states.js";
 
 /** @typedef {import("./cache.js").Entry} Entry */
@@ -181,7 +182,7 @@ const rowOf = (id) =>
   dom.h(
     "tr",
     { "data-entry": id },
-    dom.h("td", {}, dom.button("select", "", { "data-entry": id, class: "plain task" })),
+    dom.h("td", {}, dom.button("select", dom.h("span", { class: "mid" }), { "data-entry": id, class: "plain task" })),
     dom.h("td", { class: "dim" }),
     dom.h("td", { class: "num" }),
     dom.h("td", { class: "num wide" }),
@@ -192,7 +193,7 @@ const rowOf = (id) =>
 /** @param {Element} row @param {Entry} entry */
 function fillRow(row, entry) {
   const [task, parameters, size, uses, until] = [...row.children];
-  dom.say(/** @type {Element} */ (task?.firstElementChild), entry.task);
+  sayName(/** @type {Element} */ (task?.querySelector(".mid")), entry.task);
   if (parameters) dom.say(parameters, parametersOf(entry));
   if (size) dom.say(size, entry.size);
   if (uses) dom.say(uses, format.thousands(entry.uses));

@@ -2,6 +2,7 @@
 
 import * as dom from "./dom.js";
 import * as format from "./format.js";
+import { nameIn } from "./names.js";
 import * as plans from "./plan.js";
 import * as states from "./states.js";
 
@@ -105,7 +106,7 @@ export function rowOf(key, task) {
   return dom.h(
     "tr",
     { "data-task": key, "data-outcome": task.outcome, "data-state": look },
-    dom.h("th", { scope: "row" }, key),
+    dom.h("th", { scope: "row" }, nameIn(key)),
     dom.h("td", {}, word),
     dom.h("td", { class: "num" }, plans.expectedOf(task)),
     dom.h("td", { class: "said-cell" }, task.why),

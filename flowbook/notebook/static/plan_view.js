@@ -2,6 +2,7 @@
 
 import * as dom from "./dom.js";
 import * as format from "./format.js";
+import { nameIn } from "./names.js";
 import * as plans from "./plan.js";
 import { headOf, partOf, rowOf, tableOf, tile, waiting } from "./plan_table.js";
 import { ToldGraph } from "./told_graph.js";
@@ -184,7 +185,7 @@ function chosenOf(key, task, now) {
     ["expected", plans.expectedOf(task)],
   ].filter(([, text]) => text);
   return [
-    dom.h("div", { class: "row title", "data-state": look }, tile(look), dom.h("h3", { class: "ell", title: key }, key)),
+    dom.h("div", { class: "row title", "data-state": look }, tile(look), dom.h("h3", {}, nameIn(key))),
     dom.h("p", { class: "word", "data-state": look }, word),
     facts.length ? dom.h("dl", { class: "kv" }, ...facts.flatMap(([name, text]) => [dom.h("dt", {}, name), dom.h("dd", {}, text)])) : "",
     dom.h(
