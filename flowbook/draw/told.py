@@ -33,7 +33,9 @@ def told_svg(
     """
     groups = members(graph)
     drawn = grouped(graph, groups) if groups else graph
-    told = {name: _group_view([views[key] for key in keys if key in views], ranks) for name, keys in groups.items()}
+    # To people, parameters and what gathers results are no tasks.
+    counted = {key for key, spec in graph.specs.items() if key in views and not (spec.is_parameter or spec.gathers)}
+    told = {name: _group_view([views[key] for key in keys if key in counted], ranks) for name, keys in groups.items()}
     shown = {**{key: view for key, view in views.items() if key in graph.specs}, **told}
     picture = layout(drawn, with_rows=not groups)
     return svg(drawn, picture, shown, theme=theme, standalone=True, caption=caption, groups=groups)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from flowbook import config
 from flowbook.draw.node_parts import NodeView
 from flowbook.draw.still import image
+from flowbook.draw.table_cells import name_cell
 from flowbook.draw.told import told_svg
 from flowbook.engine.replay import spans
 from flowbook.engine.state_kinds import name_in_words
@@ -148,6 +149,7 @@ class RunComparison:
         runs: ids of both.
         graph: of the second run.
         parameters: those that differ: name, and what each run had, as text; None where it had none.
+        aside: keys among `tasks` of what is no task to people: parameters, and collections that flowbook gathers.
     """
 
     title: str
@@ -156,6 +158,7 @@ class RunComparison:
     runs: tuple[str, str] = ("", "")
     graph: Graph | None = field(default=None, repr=False, compare=False)
     parameters: tuple[tuple[str, str | None, str | None], ...] = ()
+    aside: tuple[str, ...] = ()
 
     @property
     def is_same(self) -> bool:
@@ -184,6 +187,7 @@ class RunComparison:
             "tasks": [{**task, "word": each.word} for task, each in zip(tasks, self.tasks, strict=True)],
             "notes": list(self.notes),
             "parameters": [list(each) for each in self.parameters],
+            "aside": list(self.aside),
             "first": first.key if first else None,
         }
 
@@ -207,14 +211,15 @@ class RunComparison:
         widths = [max((len(row[place]) for row in rows), default=0) for place in range(len(_HEAD))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         more = len(self.tasks) - _ROWS_IN_TEXT
-        rest = [f"  and {more:,} more tasks"] if more > 0 else []
+        rest = [f"  and {more:,} more"] if more > 0 else []
         return "\n".join([self.title, *(f"  {line}" for line in lines), *rest, *self.notes])
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         head = "".join(f"<th style='text-align:left'>{name}</th>" for name in _HEAD)
         body = "".join(
             f"<tr data-task='{html.escape(each.key)}' data-differs='{each.differs}'>"
-            f"{''.join(f'<td style=text-align:left>{html.escape(printable(cell))}</td>' for cell in each.cells)}</tr>"
+            f"{name_cell(printable(each.key))}"
+            f"{''.join(f'<td style=text-align:left>{html.escape(printable(cell))}</td>' for cell in each.cells[1:])}</tr>"
             for each in self.tasks[:_ROWS_IN_PAGE]
         )
         notes = "".join(f"<p>{html.escape(printable(each))}</p>" for each in (self.title, *self.notes))
@@ -264,7 +269,9 @@ def compared_runs(first: ComparedRun, second: ComparedRun) -> RunComparison:
         for key, found in differences.items()
         for line in [_line_of(second, key, lines) if found.cause == "edited" else None]
     )
-    gathers = {key for run in (first, second) for key, spec in run.graph.specs.items() if spec.gathers}
+    specs = {**first.graph.specs, **second.graph.specs}
+    others_than_tasks = {key for key, spec in specs.items() if spec.is_parameter or spec.gathers}
+    aside = tuple(key for key in differences if key in others_than_tasks)
     parameters = tuple(_parameters(first.parameters, second.parameters))
     names = [f"{run.flow_name}, run {run.number}" for run in (first, second)]
     if first.flow_name == second.flow_name:
@@ -276,27 +283,36 @@ def compared_runs(first: ComparedRun, second: ComparedRun) -> RunComparison:
             *_said_parameters(parameters),
             *map(_said, lines.values()),
             *_said_states(tasks, (first.states, second.states)),
-            *_causes([each for each in tasks if each.key not in gathers]),
+            *_causes([each for each in tasks if each.key not in others_than_tasks], has_others=bool(parameters)),
         ),
         (first.run_id, second.run_id),
         second.graph,
         parameters,
+        aside,
     )
 
 
-def _causes(tasks: Sequence[ComparedTask]) -> Iterator[str]:
-    """Yield how many tasks differ, by themselves and because of others, and which is the first."""
+def _causes(tasks: Sequence[ComparedTask], *, has_others: bool) -> Iterator[str]:
+    """Yield how many tasks differ, by themselves and because of others, and which is the first.
+
+    Args:
+        tasks: without parameters.
+        has_others: whether parameters differ.
+    """
     own = [each.key for each in tasks if each.differs in OWN_CAUSES]
     because = sum(each.differs == "input" for each in tasks)
+    total = f"{len(tasks):,} {'task' if len(tasks) == 1 else 'tasks'}"
     if not own and not because:
-        count = f"{len(tasks):,} {'task' if len(tasks) == 1 else 'tasks'}"
-        yield f"They are the same: none of {count} differs by parameters, code, inputs or outputs."
+        same = f"They are the same: none of {total} differs by parameters, code, inputs or outputs."
+        yield f"None of {total} differs." if has_others else same
         return
-    first = f"; the first is {own[0]}" if own else ""
-    yield (
-        f"{len(own) + because:,} of {len(tasks):,} tasks differ{first}: "
-        f"{len(own):,} by {'itself' if len(own) == 1 else 'themselves'}, {because:,} because of what they get."
-    )
+    differ = f"{len(own) + because:,} of {total} {'differs' if len(own) + because == 1 else 'differ'}"
+    reason = f"because of what {'it gets' if because == 1 else 'they get'}"
+    if not own:
+        yield f"{differ} {reason}."
+        return
+    themselves = "itself" if len(own) == 1 else "themselves"
+    yield f"{differ}; the first is {own[0]}: {len(own):,} by {themselves}, {because:,} {reason}."
 
 
 def _said_states(

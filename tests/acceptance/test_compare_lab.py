@@ -82,6 +82,7 @@ def test_two_runs_are_chosen_by_keyboard_and_compared(open_notebook: Callable[..
     view = panel.locator('[data-flowbook="compare"]')
     view.locator("g.node").first.wait_for()
     looks = {node.get_attribute("data-task"): node.get_attribute("data-state") for node in view.locator("g.node").all()}
+    told = view.locator(".head .side").inner_text()
     notebook.screenshot("compare-light", of=panel)
     notebook.set_theme("dark")
     notebook.screenshot("compare-dark", of=panel)
@@ -103,6 +104,7 @@ def test_two_runs_are_chosen_by_keyboard_and_compared(open_notebook: Callable[..
     boxes.nth(0).wait_for()
 
     assert looks == {"origin": "own", "load": "because", "clean": "because", "weather": "same", "join": "because"}
+    assert told.startswith("3 of 4 tasks differ")
     assert "19" in sides
     assert "29" in sides
     assert added == 10

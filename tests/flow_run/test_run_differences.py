@@ -157,7 +157,7 @@ def test_a_parameter_that_differs_is_told_with_both_values():
     assert found.plain()["parameters"] == [["origin", "'EWR'", "'JFK'"]]
 
 
-def test_what_gathers_results_of_tasks_counts_for_none():
+def test_parameters_and_what_gathers_results_of_tasks_count_for_none():
     @task
     def total(numbers: list[int]) -> int:
         return sum(numbers)
@@ -170,7 +170,20 @@ def test_what_gathers_results_of_tasks_counts_for_none():
 
     found = first.compare(flow.last_run)
 
-    assert found.notes[-1] == "3 of 4 tasks differ; the first is n: 1 by itself, 2 because of what they get."
+    assert found.notes == ("Parameters: n 1 → 5.", "2 of 3 tasks differ because of what they get.")
+    assert found.plain()["aside"] == ["n", "List"]
+
+
+def test_one_task_that_differs_is_told_as_one():
+    with Flow("fixed") as flow:
+        load(Parameter("origin", default="EWR"))
+    flow.run(record=True)
+    first = flow.last_run
+    flow.run({"origin": "LGA"}, record=True)
+
+    found = first.compare(flow.last_run)
+
+    assert found.notes[-1] == "1 of 1 task differs because of what it gets."
 
 
 def test_more_than_150_tasks_are_drawn_as_groups():
@@ -183,8 +196,9 @@ def test_more_than_150_tasks_are_drawn_as_groups():
 
     drawn = first.compare(flow.last_run).svg()
 
-    assert ">Parameter</text>" in drawn
-    assert ">159</text>" in drawn
+    assert ">Parameter</text>" not in drawn
+    assert ">2 Input</text>" in drawn
+    assert ">159 The same</text>" in drawn
     assert "double_7" not in drawn
 
 
@@ -249,7 +263,7 @@ def test_a_task_that_a_person_rejected_in_one_run_alone_differs_by_its_state():
     assert (found.first.key, found.first.word) == ("approve", "State")
     assert found.notes == (
         "approve: Success → Failed (Rejected by ada: August is missing)",
-        "2 of 3 tasks differ; the first is approve: 1 by itself, 1 because of what they get.",
+        "2 of 3 tasks differ; the first is approve: 1 by itself, 1 because of what it gets.",
     )
     assert "Failed, was Success" in found.svg()
     assert back.notes[0] == "approve: Failed → Success (Rejected by ada: August is missing)"

@@ -303,7 +303,7 @@ const compared = (more) => ({
 
 test("a node of two runs says why its task differs, by how much longer it took, and what became of its rows", () => {
   const told = (/** @type {any} */ more) => {
-    const { state, note, told: found } = comparison.taskOf(compared(more), [["clean", "'EWR'", "'JFK'"]]);
+    const { state, note, told: found } = comparison.taskOf(compared(more), { parameters: [["clean", "'EWR'", "'JFK'"]], aside: [] });
     return [state, found?.word, found?.beside, found?.rows, note];
   };
 
@@ -337,7 +337,7 @@ test("of two runs the legend and the head speak of one task as of one", () => {
 
 test("what only gathers the results of tasks isn't counted where two runs are compared", () => {
   const tasks = ["start", "load", "List"].map((key) => compared({ key }));
-  const graph = { parameters: [{ name: "start" }], aside: ["start", "List"] };
+  const found = /** @type {any} */ ({ tasks, parameters: [], aside: ["start", "List"] });
 
   assert.deepEqual(
     comparison.counted(/** @type {any} */ ({ tasks, graph })).map(({ key }) => key),
@@ -347,7 +347,9 @@ test("what only gathers the results of tasks isn't counted where two runs are co
 
 test("a group of two runs counts its tasks by what differs", () => {
   const of = (/** @type {string[]} */ ...differs) => {
-    const { state, counts, told } = comparison.groupOf(differs.map((each, n) => [`t${n}`, comparison.taskOf(compared({ differs: each }), [])]));
+    const { state, counts, told } = comparison.groupOf(
+      differs.map((each, n) => [`t${n}`, comparison.taskOf(compared({ differs: each }), { parameters: [], aside: [] })]),
+    );
     return [state, counts, told?.word];
   };
 

@@ -321,7 +321,7 @@ def test_a_run_is_compared_with_the_one_before(shell):
     assert text.startswith("halves, run 1 and run 2: Success → Failed\n  n ")
     assert text.endswith(
         "Parameters: n 2 → 0.\nload changed, line 4: return n * 1\n"
-        "4 of 4 tasks differ; the first is n: 3 by themselves, 1 because of what they get."
+        "3 of 3 tasks differ; the first is load: 2 by themselves, 1 because of what it gets."
     )
     assert "<td style=text-align:left>Success → Failed</td>" in found._repr_mimebundle_()["text/html"]
 

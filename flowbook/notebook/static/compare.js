@@ -4,6 +4,7 @@ import * as comparison from "./comparison.js";
 import { DiffView } from "./diff.js";
 import * as dom from "./dom.js";
 import * as format from "./format.js";
+import { nameIn } from "./names.js";
 import * as states from "./states.js";
 import { ToldGraph } from "./told_graph.js";
 
@@ -103,7 +104,7 @@ export class Compare {
     this.stand(true);
     this.#showHead("");
     this.graph.draw(found.graph);
-    this.graph.tell(new Map(found.tasks.map((task) => [task.key, comparison.taskOf(task, found.parameters)])));
+    this.graph.tell(new Map(found.tasks.map((task) => [task.key, comparison.taskOf(task, found)])));
     this.#body.replaceChildren(...comparison.inOrder(found.tasks).map(rowOf));
     this.#showAside();
     this.#head.focus({ preventScroll: true });
@@ -289,10 +290,11 @@ const codeLines = ([number, was, now]) =>
   );
 
 /** @param {Comparison} found */
-function firstOf({ first, tasks, notes, parameters }) {
+function firstOf(found) {
+  const { first, tasks, notes, parameters } = found;
   const task = tasks.find(({ key }) => key === first);
   if (!task) return dom.h("section", {}, dom.h("h3", {}, "Nothing differs"), dom.h("p", {}, notes.at(-1) ?? ""));
-  const why = comparison.becauseOf(tasks);
+  const why = comparison.becauseOf(comparison.counted(found));
   return dom.h(
     "section",
     { "aria-label": "First difference" },
@@ -320,7 +322,7 @@ const itemOf = (task, { parameters }) =>
     dom.h(
       "div",
       {},
-      dom.h("div", { class: "name" }, dom.button("compared", task.key, { class: "plain ell", "data-task": task.key, title: task.key })),
+      dom.h("div", { class: "name" }, dom.button("compared", nameIn(task.key), { class: "plain", "data-task": task.key })),
       ...causeOf(task, parameters),
     ),
   );
@@ -344,7 +346,7 @@ function bothSides(task, { parameters }) {
   return dom.h(
     "section",
     { "data-flowbook": "both-sides", class: "told" },
-    dom.h("div", { class: "row title" }, tile(look, comparison.glyphOf(task)), dom.h("h3", { class: "ell", title: task.key }, task.key)),
+    dom.h("div", { class: "row title" }, tile(look, comparison.glyphOf(task)), dom.h("h3", {}, nameIn(task.key))),
     ...(look === "own" ? causeOf(task, parameters) : [dom.h("p", { class: "word", "data-state": look }, comparison.wordOf(task))]),
     dom.h("table", { class: "short" }, dom.h("thead", {}, dom.h("tr", {}, ...heads)), dom.h("tbody", {}, ...body)),
     canShow ? dom.h("div", { class: "row" }, dom.button("show-outputs", "Compare the outputs", { class: "primary" })) : "",
@@ -382,7 +384,7 @@ function rowOf(task) {
   return dom.h(
     "tr",
     { "data-task": task.key, "data-differs": task.differs, "data-state": look, "data-action": "compared" },
-    dom.h("th", { scope: "row" }, dom.button("compared", task.key, { class: "plain", "data-task": task.key })),
+    dom.h("th", { scope: "row" }, dom.button("compared", nameIn(task.key), { class: "plain", "data-task": task.key })),
     dom.h("td", {}, word),
     ...cells,
   );

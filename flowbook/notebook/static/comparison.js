@@ -5,7 +5,7 @@ import * as format from "./format.js";
 /** @typedef {import("./wire.js").Task} Task */
 /** @typedef {import("./graph.js").Graph} Graph */
 /** @typedef {{key: string, states: [string, string], took_s: [number | null, number | null], differs: string, hashes: [string, string], rows: [number | null, number | null], line: string, code: [number, string, string] | null, children: [number, number] | null, word: string}} ComparedTask */
-/** @typedef {{title: string, runs: [string, string], tasks: ComparedTask[], notes: string[], parameters: [string, string | null, string | null][], first: string | null, graph: Graph}} Comparison */
+/** @typedef {{title: string, runs: [string, string], tasks: ComparedTask[], notes: string[], parameters: [string, string | null, string | null][], first: string | null, aside: string[], graph: Graph}} Comparison */
 /** @typedef {"own" | "because" | "same"} Look */
 
 /** What is said of tasks that have a look, in the order of their bar and of the legend. @type {Record<Look, string>} */
@@ -20,11 +20,8 @@ const MINUS = "\u2212";
 /** The signs of tasks that only one run has. @type {Record<string, string>} */
 const SIGNS = { new: "added", gone: "removed" };
 
-/** The tasks that count: what gathers the results of others is no task to people. @param {Comparison} found */
-export function counted({ tasks, graph: { aside = [], parameters } }) {
-  const gathers = new Set(aside.filter((key) => !parameters.some(({ name }) => name === key)));
-  return tasks.filter(({ key }) => !gathers.has(key));
-}
+/** The tasks that count: parameters, and what gathers the results of others, are no tasks to people. @param {Comparison} found */
+export const counted = ({ tasks, aside }) => tasks.filter(({ key }) => !aside.includes(key));
 
 /** How a task looks: by itself, because of others, or the same. @param {ComparedTask} task @returns {Look} */
 export const lookOf = ({ differs }) => (differs === "" ? "same" : differs === "input" ? "because" : "own");
@@ -56,8 +53,8 @@ function noteOf({ rows: [was, now], children }, given) {
 /** The rows of the table: as in the graph; of many tasks those that differ first. @param {ComparedTask[]} tasks */
 export const inOrder = (tasks) => (tasks.length > MANY ? [...tasks].sort((a, b) => Number(!a.differs) - Number(!b.differs)) : tasks);
 
-/** What a node shows of a task. @param {ComparedTask} task @param {Comparison["parameters"]} parameters @returns {Task} */
-export function taskOf(task, parameters) {
+/** What a node shows of a task. @param {ComparedTask} task @param {Pick<Comparison, "parameters" | "aside">} found @returns {Task} */
+export function taskOf(task, { parameters, aside }) {
   const given = parameters.find(([name]) => task.differs === "parameter" && name === task.key);
   return {
     state: lookOf(task),
@@ -66,6 +63,7 @@ export function taskOf(task, parameters) {
     width: task.children?.[1] ?? null,
     rows: task.rows[1],
     told: {
+      ...(aside.includes(task.key) ? { outcome: "given" } : {}),
       differs: task.differs,
       word: wordOf(task),
       beside: given ? shortly(given[2] ?? "none") : changeOf(task.took_s, format.duration, TOLD_S),
