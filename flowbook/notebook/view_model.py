@@ -134,12 +134,17 @@ class GraphNode:
 
 @dataclass(frozen=True, slots=True)
 class ParameterView:
-    """A field of the form; `type` is "str", "int", "float", "bool" or "json"."""
+    """A field of the form.
+
+    `type` says how it is written: "str", "int", "float", "bool" or "json". `python` is the name of the default's type, "" where
+    there is no default.
+    """
 
     name: str
     type: str
     default: object
     required: bool
+    python: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,11 +303,12 @@ def _parameter(spec: TaskSpec) -> ParameterView:
     name = getattr(spec.task, "name", None) or spec.name
     is_required = bool(getattr(spec.task, "required", default is None))
     kind = next((kind.__name__ for kind in (bool, int, float, str) if type(default) is kind), "json")
+    python = "" if default is None else type(default).__name__
     try:
         json.dumps(default, allow_nan=False)
     except (TypeError, ValueError):
         default = phrases.parameter_text(default)
-    return ParameterView(str(name), kind, default, is_required)
+    return ParameterView(str(name), kind, default, is_required, python)
 
 
 def _made(task: TaskView, now: float) -> str:

@@ -5,7 +5,7 @@ import * as axis from "../../flowbook/notebook/static/axis.js";
 import * as comparison from "../../flowbook/notebook/static/comparison.js";
 import { footingOf, summaryOf } from "../../flowbook/notebook/static/diff.js";
 import { editsIn, marksOf } from "../../flowbook/notebook/static/edit_marks.js";
-import { complaint, textOf } from "../../flowbook/notebook/static/form.js";
+import { complaint, textOf, typeOf } from "../../flowbook/notebook/static/form.js";
 import * as format from "../../flowbook/notebook/static/format.js";
 import { footing, refusal, request } from "../../flowbook/notebook/static/frame.js";
 import { reach, step } from "../../flowbook/notebook/static/graph_keys.js";
@@ -499,6 +499,18 @@ test("a value is headed by its kind, and isn't said twice", () => {
   const lines = { ...shown, kind: "text", type: "str", text: "'one\\ntwo'", repr: "'one\\ntwo'", body: "one\ntwo" };
   const number = { ...shown, kind: "text", type: "int", text: "15", repr: "15" };
   const list = { ...shown, kind: "tree", type: "list", text: "[1, 2]", repr: "[1, 2]", body: [] };
+test("a parameter's type is told as Python calls it", () => {
+  assert.deepEqual(
+    [
+      { name: "a", type: "json", python: "list" },
+      { name: "b", type: "json", python: "" },
+      { name: "c", type: "int", python: "int" },
+      { name: "d", type: "str" },
+    ].map(typeOf),
+    ["list", "any type", "int", "str"],
+  );
+});
+
 
   assert.deepEqual(headOf(lines), ["str", "2 lines"]);
   assert.deepEqual(headOf({ ...lines, body: "one\n… and 1,200 more characters" }), ["str", ""]);

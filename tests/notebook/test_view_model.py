@@ -47,6 +47,7 @@ def test_the_form_is_typed_by_the_defaults() -> None:
             ("rate", 0.5, False),
             ("fast", True, False),
             ("months", range(1, 3), False),
+            ("carriers", ["AA", "UA"], False),
             ("day", None, True),
         ]
     ]
@@ -54,13 +55,14 @@ def test_the_form_is_typed_by_the_defaults() -> None:
 
     sent = plain(graph_view(graph, drawing_of(graph), {}))["parameters"]
 
-    assert [(field["name"], field["type"], field["default"], field["required"]) for field in sent] == [
-        ("origin", "str", "EWR", False),
-        ("limit", "int", 3, False),
-        ("rate", "float", 0.5, False),
-        ("fast", "bool", True, False),
-        ("months", "json", "range(1, 3)", False),
-        ("day", "json", None, True),
+    assert [tuple(field[name] for name in ("name", "type", "python", "default", "required")) for field in sent] == [
+        ("origin", "str", "str", "EWR", False),
+        ("limit", "int", "int", 3, False),
+        ("rate", "float", "float", 0.5, False),
+        ("fast", "bool", "bool", True, False),
+        ("months", "json", "range", "range(1, 3)", False),
+        ("carriers", "json", "list", ["AA", "UA"], False),
+        ("day", "json", "", None, True),
     ]
 
 

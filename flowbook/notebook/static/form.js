@@ -29,6 +29,9 @@ function jsonComplaint(name, value) {
   }
 }
 
+/** What is said of a parameter's type: its name in Python; one that has no default takes any. @param {Parameter} parameter */
+export const typeOf = ({ type, python }) => python || (type === "json" ? "any type" : type);
+
 /** The text of a default, as the field shows it. @param {Parameter} parameter */
 export function textOf({ type, default: value }) {
   if (value === null || value === undefined) return "";
@@ -37,6 +40,7 @@ export function textOf({ type, default: value }) {
   return String(value);
 }
 
+const AS_JSON = 'Written as JSON, e.g. ["JFK", "EWR"] or {"n": 1}';
 let count = 0;
 
 /** The fields in `el`. */
@@ -97,7 +101,7 @@ export class ParameterForm {
     return [
       dom.h("label", { for: id, class: "mono" }, parameter.name),
       parameter.type === "bool" ? dom.h("span", { class: "check" }, field) : field,
-      dom.h("span", { class: "dim" }, parameter.type),
+      dom.h("span", { class: "dim", title: parameter.type === "json" ? AS_JSON : null }, typeOf(parameter)),
     ];
   }
 }
