@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from flowbook.engine.graph import Graph
 
-__all__ = ["TaskResults", "final_state", "task_results"]
+__all__ = ["ALL_WELL", "TaskResults", "final_state", "task_results"]
 
+#: The message of a run that succeeded; views show it only where a task failed all the same, see `endOf` of format.js.
+ALL_WELL = "All tasks that decide the run succeeded."
 _NAMED_AT_MOST = 3
 #: The most characters that are shown of why a task failed; its own state has the whole text.
 _REASON_CHARS = 200
@@ -29,7 +31,7 @@ def final_state(graph: Graph, states: Mapping[str, State]) -> State:
     # Most flows end with plain successes: looked at first, as there may be very many.
     ends = graph.terminal if graph.terminal == graph.reference else {*graph.terminal, *graph.reference}
     if not [key for key in ends if type(states[key]) is not Success]:
-        return Success("All tasks that decide the run succeeded.")
+        return Success(ALL_WELL)
     if any(not _has_ended(states, key) for key in graph.terminal):
         waiting = [key for key, state in states.items() if waits_for_person(state)]
         if waiting:
@@ -44,7 +46,7 @@ def final_state(graph: Graph, states: Mapping[str, State]) -> State:
     failed = [key for key in graph.reference if _has_failed(states, key)]
     if failed:
         return Failed(_why_failed(graph, states, failed))
-    return Success("All tasks that decide the run succeeded.")
+    return Success(ALL_WELL)
 
 
 def _first_answered(waiting: Iterable[State]) -> Paused | None:

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from flowbook.engine.events import FLOW, StateChanged
+from flowbook.engine.final_state import ALL_WELL
 from flowbook.engine.state import Mapped, Running
 from flowbook.engine.state_kinds import name_in_words
 from flowbook.flow_run.reuse import reuse_of
@@ -22,7 +23,9 @@ def summary(run: FlowRun) -> str:
     """Return the state of `run` as lines of text: the flow, then each task with its message."""
     state = run.state
     took = f", {duration(_took_s(run))}" if run.started and run.ended else ""
-    lines = [f"{run.flow_name}, run {run.number}: {type(state).__name__}{took}. {state.message or ''}".rstrip()]
+    is_plain = state.message == ALL_WELL and not any(found.is_failed() for found in run.states.values())
+    said = "" if is_plain else state.message or ""
+    lines = [f"{run.flow_name}, run {run.number}: {type(state).__name__}{took}. {said}".rstrip()]
     width = max((len(key) for key in run.graph.specs), default=0)
     for key in run.graph.specs:
         found = run.states[key]

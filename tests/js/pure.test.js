@@ -160,6 +160,17 @@ test("the head says what waits and what failed", () => {
   assert.equal(sentence({ ...run, message: "all went well" }, []), "all went well");
 });
 
+test("of a run in which nothing failed the head says no more than its state, and why it succeeded where something did", () => {
+  const message = "All tasks that decide the run succeeded.";
+  const run = /** @type {any} */ ({ id: "1", state: "Success", stage: "over", message });
+  const failed = /** @type {const} */ ({ key: "x", task: { state: "Failed" }, kind: "failed" });
+
+  assert.equal(sentence(run, []), "");
+  assert.equal(sentence(run, [failed]), `1 failed. ${message}`);
+  assert.deepEqual([format.endOf(message, { Success: 3 }), format.endOf(message, { Success: 3, Crashed: 1 })], ["", message]);
+  assert.equal(format.endOf("report waits for a person.", {}), "report waits for a person.");
+});
+
 test("a node is drawn as high as what it shows", () => {
   const drawn = (/** @type {number} */ h, /** @type {any} */ task, note = "") => drawnHeight({ h }, task, note);
 

@@ -1,6 +1,6 @@
 /** Numbers, durations and moments as text. Pure: `now` is an argument. */
 
-import { RUNNING } from "./state_kinds.js";
+import { FAILED, RUNNING } from "./state_kinds.js";
 
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
@@ -73,6 +73,15 @@ export function size(bytes) {
 
 /** @param {number} n */
 export const thousands = (n) => n.toLocaleString("en-US");
+
+/** What the engine says of a run in which the tasks that decide succeeded. */
+const ALL_WELL = "All tasks that decide the run succeeded.";
+
+/** What there is to say of how a run ended: nothing where all went as it should, why it succeeded where a task failed. @param {string} message @param {Record<string, number> | number} failed how many failed, or how many tasks are in each state */
+export function endOf(message, failed) {
+  const n = typeof failed === "number" ? failed : FAILED.reduce((sum, state) => sum + (failed[state] ?? 0), 0);
+  return message === ALL_WELL && !n ? "" : message;
+}
 
 /** What an attempt cost: `0.7 s of processor time, the process grew by 80.0 MB`. @param {import("./changes.js").Cost} cost */
 export function cost([cpu_ms, bytes, isOwn]) {

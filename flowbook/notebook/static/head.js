@@ -67,7 +67,8 @@ export function sentence(run, needs, totals) {
   if (words.length && run?.state === "Paused" && !run.ended) return words.join(", ");
   const lost = needs.find(({ kind }) => kind === "lost");
   if (!words.length && lost) return `${lost.key} lost more rows than ever`;
-  return words.join(", ") || run?.message || "";
+  const end = format.endOf(run?.message ?? "", failed);
+  return failed && run?.state === "Success" && end ? `${words.join(", ")}. ${end}` : words.join(", ") || end;
 }
 
 /** @param {[string, number][]} counts @param {(state: string) => boolean} isFinished */

@@ -175,7 +175,7 @@ function cellsOf(run, now, isFirst) {
         ? format.duration(run.ended === null && run.started ? now - run.started : run.took_s)
         : "";
   return {
-    what: progress || run.message,
+    what: progress || format.endOf(run.message, run.counts),
     where: run.origin,
     when: since ? format.moment(since, now) : "",
     took,

@@ -162,7 +162,7 @@ export class Runs {
     tasks?.replaceChildren(stateBar(row.counts));
     const text = row.changed || "first run";
     changed?.replaceChildren(text);
-    if (changed) dom.set(changed, { title: [text, row.message].filter(Boolean).join("; ") });
+    if (changed) dom.set(changed, { title: [text, format.endOf(row.message, row.counts)].filter(Boolean).join("; ") });
   }
 }
 
