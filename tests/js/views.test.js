@@ -14,6 +14,7 @@ import { aboutMoment, neighbour } from "../../flowbook/notebook/static/replay.js
 import * as runs from "../../flowbook/notebook/static/runs.js";
 import { goTo, perRow, spreadOut } from "../../flowbook/notebook/static/squares.js";
 import { notes } from "../../flowbook/notebook/static/table.js";
+import { NO_LINES } from "../../flowbook/notebook/static/task_history.js";
 import { labelOf, rowsOf } from "../../flowbook/notebook/static/timeline.js";
 
 /** A clock that the test moves, and a link whose answers it gives. */
@@ -53,6 +54,10 @@ test("a long name keeps its end, a short one is whole, and no character is torn 
   assert.deepEqual(halves("clean"), ["clean", ""]);
   assert.deepEqual(halves("delays_by_carrier_and_month[17]"), ["delays_by_carrier_and_m", "onth[17]"]);
   assert.equal(halves(`${"a".repeat(20)}🐦🐦🐦🐦`)[1], "aaaa🐦🐦🐦🐦");
+});
+
+test("an empty log says where prints are", () => {
+  assert.match(NO_LINES, /^It logged nothing\. Prints are in the cell's output, unless the task has log_stdout=True/);
 });
 
 test("the card is 360 to 560 px wide, by drag and by keys", () => {

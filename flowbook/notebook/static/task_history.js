@@ -89,9 +89,11 @@ const buttonsOf = ({ id = "", run }, { key, canCompare, canRun }) => [
     }),
 ];
 
+export const NO_LINES = "It logged nothing. Prints are in the cell's output, unless the task has log_stdout=True; then they are here.";
+
 /** @param {Line[]} lines */
 export function logView(lines) {
-  if (!lines.length) return dom.h("p", { class: "dim" }, "It logged and printed nothing.");
+  if (!lines.length) return dom.h("p", { class: "dim" }, NO_LINES);
   const rows = lines.map(({ at, level, text }) =>
     dom.h(
       "div",
