@@ -6,8 +6,8 @@ import datetime as dt
 import html
 from typing import TYPE_CHECKING
 
+from flowbook.notebook.run_overview import shown_state
 from flowbook.store import open_store
-from flowbook.store.process_identity import effective_state_of
 from flowbook.terminal.lines import plain_text, printable
 from flowbook.terminal.marks import Marks
 from flowbook.terminal.run_lines import RUN_COLUMNS, run_rows, table_lines
@@ -44,7 +44,7 @@ class RunList:
         return iter(self.runs)
 
     def _cells(self) -> tuple[list[str], list[tuple[str, ...]]]:
-        states = [effective_state_of(run) or "Pending" for run in self.runs]
+        states = [shown_state(run) for run in self.runs]
         rows = run_rows(self.runs, states, dt.datetime.now(dt.UTC))
         return states, [(*row, run.run_id[:_ID_LENGTH]) for row, run in zip(rows, self.runs, strict=True)]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from flowbook.notebook.run_overview import shown_state
 from flowbook.report.phrases import listed, parameter_text, shorten
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _row(run: RunSummary, earlier: RunSummary | None, codes: Mapping[str, Mappin
     return RunRow(
         id=run.run_id,
         number=str(run.number),
-        state=run.state or "Pending",
+        state=shown_state(run),
         started=run.started.timestamp() if run.started is not None else None,
         took_s=run.took_s,
         counts=run.counts,

@@ -36,6 +36,7 @@ __all__ = [
 _DIM, _BOLD = "dim", "bold"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _LONGEST_NAME = 30
+_GO_ON = ("Running", "Cancelling")
 #: What was done by the decisions of these names.
 PAST = {
     "cancel": "cancelled",
@@ -126,7 +127,7 @@ def head_lines(run: RunSummary, state: str, marks: Marks, now: dt.datetime) -> l
     parameters = "  ".join(f"{name}={value!r}" for name, value in run.parameters.items())
     facts = "  ".join(filter(None, (parameters, run.executor, run.origin)))
     lines: list[Line] = [title, (Span(f"  {facts}"),)] if facts else [title]
-    if run.message and state not in {"Success", "Running"}:
+    if run.message and state not in {"Success", *_GO_ON}:
         lines.append((Span(f"  {run.message}"),))
     return lines
 
@@ -194,7 +195,7 @@ def ago(moment: dt.datetime, now: dt.datetime) -> str:
 
 
 def _took(run: RunSummary, state: str) -> str:
-    if run.took_s is None or (run.ended is None and state != "Running"):
+    if run.took_s is None or (run.ended is None and state not in _GO_ON):
         return ""
     return running_time(run.took_s)
 
@@ -215,7 +216,7 @@ def _tasks(run: RunSummary, state: str) -> str:
 def _where(run: RunSummary, state: str) -> str:
     if place := place_in_words(run.identifier or ""):
         return place
-    if state == "Running" and run.owner:
+    if state in _GO_ON and run.owner:
         return f"process {run.owner.rpartition(':')[2]}"
     return "own process" if run.identifier else run.origin
 
