@@ -108,7 +108,8 @@ export class Approval {
     const actions = details.actions ?? ["resume"];
     const others = ANSWERS.filter((action) => actions.includes(action)).map((action) => button(action));
     const resume = actions.includes("resume") ? button("resume", { class: details.above ? null : "primary" }) : null;
-    const buttons = dom.h("div", { class: "row answers" }, resume, ...others);
+    // What is answered stands behind them all, so that it moves none.
+    const buttons = dom.h("div", { class: "row answers" }, resume, ...others, dom.h("span", { class: "said answer", hidden: true }));
     if (!resume && !others.length) return null;
     if (!others.length) return dom.h("section", { class: "verdict" }, buttons);
     const when = actions.includes("reject") ? "needed to reject, otherwise optional" : "optional";

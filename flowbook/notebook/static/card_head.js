@@ -52,10 +52,13 @@ export const sideOf = (key, isWide) =>
 const stepper = (step, sign, label) =>
   dom.button("child-step", dom.icon(states.SIGNS[sign] ?? []), { class: "icon plain", "data-step": step, title: label, "aria-label": label });
 
-/** Why it is as it is, as questions and answers; null if there is nothing to say. @param {Details} details */
+/** Why it is as it is, as questions and answers; null if there is nothing to say. One question may have several answers. @param {Details} details */
 export function whyOf({ why = [] }) {
   if (!why.length) return null;
-  const lines = why.flatMap(([question, answer]) => [dom.h("dt", {}, question), dom.h("dd", {}, ...answerOf(answer))]);
+  const lines = why.flatMap(([question, answer], at) => [
+    question === why[at - 1]?.[0] ? null : dom.h("dt", {}, question),
+    dom.h("dd", {}, ...answerOf(answer)),
+  ]);
   return dom.h("dl", { class: "why" }, ...lines);
 }
 
