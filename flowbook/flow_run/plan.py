@@ -66,6 +66,7 @@ class PlannedTask:
         expected_s: how long it will run, going by earlier runs; None if it never ran. All children of a mapped task.
         width: how many children a mapped task will have; None if it isn't mapped, or that isn't known.
         hits: how many children will be taken from the cache.
+        keeps: how many children keep their results, where only others were asked for.
     """
 
     key: str
@@ -78,13 +79,19 @@ class PlannedTask:
     expected_s: float | None = None
     width: int | None = None
     hits: int = 0
+    keeps: int = 0
+
+    @property
+    def share(self) -> str:
+        """How many children of a mapped task will run, where some don't: "1 of 200"; else ""."""
+        if self.outcome != "run" or self.width is None or not (self.hits or self.keeps):
+            return ""
+        return f"{self.width - self.hits - self.keeps:,} of {self.width:,}"
 
     @property
     def words(self) -> str:
         """The outcome in words."""
-        if self.outcome == "run" and self.hits:
-            return f"{(self.width or 0) - self.hits:,} of {self.width:,} will run"
-        return _WORDS[self.outcome]
+        return f"{self.share} will run" if self.share else _WORDS[self.outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +186,7 @@ class RunPlan:
             "expected_s": task.expected_s,
             "width": task.width,
             "hits": task.hits,
+            "keeps": task.keeps,
             "waits_after_s": self.waits_after_s.get(task.key),
         }
 
@@ -223,6 +231,8 @@ class RunPlan:
         return f"<RunPlan of {self.flow!r}: {self.summary()}>"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        from flowbook.draw.table_cells import name_cell  # noqa: PLC0415  # drawing, which few need
+
         head = "".join(map(_cell, ("task", "", "expected", "why")))
         body = "".join(
             f"<tr data-task='{html.escape(task.key)}' data-outcome='{task.outcome}'>"
@@ -231,8 +241,6 @@ class RunPlan:
         )
         more = len(self.tasks) - _ROWS_SHOWN
         rest = f"<p>… {more:,} more: <code>plan.to_frame()</code> has all</p>" if more > 0 else ""
-        from flowbook.draw.table_cells import name_cell  # noqa: PLC0415  # drawing, which few need
-
         title = f"<p><b>{html.escape(self.flow)}</b>, {html.escape(self.title)}: {html.escape(self.summary())}.</p>"
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         return {

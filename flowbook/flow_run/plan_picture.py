@@ -46,6 +46,10 @@ class PlannedLike(Protocol):
     def width(self) -> int | None: ...  # as in PlannedTask
     @property
     def hits(self) -> int: ...  # as in PlannedTask
+    @property
+    def keeps(self) -> int: ...  # as in PlannedTask
+    @property
+    def share(self) -> str: ...  # as in PlannedTask
 
 
 def plan_svg(graph: Graph, planned: Iterable[PlannedLike], *, title: str, theme: Theme = "auto") -> str:
@@ -64,10 +68,11 @@ def _view(task: PlannedLike) -> NodeView:
     will_run = task.outcome == "run"
     word = _WORDS[task.outcome]
     expected = f"about {duration(task.expected_s)}" if will_run and task.expected_s is not None else ""
-    children = {_WORDS["hit"]: task.hits, word: task.width - task.hits} if will_run and task.width else {}
+    kept = {_WORDS["keep"]: task.keeps, _WORDS["hit"]: task.hits}
+    children = {**kept, word: task.width - sum(kept.values())} if will_run and task.width else {}
     return NodeView(
         word=word,
-        end="for you" if task.outcome == "wait" else expected,
+        end="for you" if task.outcome == "wait" else task.share or expected,
         note=task.why if will_run and task.cause not in _PLAIN else "",
         warns=will_run and task.cause == "code",
         counts={name: count for name, count in children.items() if count},

@@ -57,7 +57,7 @@ def _with_time(task: PlannedTask, times: TaskTimes | None) -> PlannedTask:
 
 
 def _calls(task: PlannedTask) -> int:
-    return 1 if task.width is None else task.width - task.hits
+    return 1 if task.width is None else task.width - task.hits - task.keeps
 
 
 def _ends(

@@ -22,6 +22,7 @@ from flowbook.flow_run.fingerprint import fingerprint
 from flowbook.flow_run.misses import Made, differences, in_words, with_lines
 from flowbook.flow_run.plan import PlannedTask
 from flowbook.flow_run.plan_times import with_times, workers_of
+from flowbook.flow_run.planned_part import left_alone, with_kept_children
 from flowbook.flow_run.recording import output_cache
 from flowbook.flow_run.run_request import (
     not_from_cache,
@@ -108,6 +109,7 @@ def plan_run(flow: RunnableFlow, parameters: Mapping[str, object] | None, option
     scope = PlanScope(start, part, not_from_cache(graph, asked, part))
     reads = open_store().plan_reads(config.project(), graph.name)
     tasks = _Planner(flow, graph, values, scope, reads, output_cache(graph)).tasks()
+    tasks = tasks if part is None else with_kept_children(tasks, part)
     plan = with_times(graph, tasks, reads, workers_of(executor))
     return plan if part is None else replace(plan, part=str(part))
 
@@ -179,14 +181,8 @@ class _Planner:
         return [each for key, each in self._planned.items() if not self._graph.specs[key].gathers]
 
     def _leave(self, key: str, part: RunPart, kept: Origin | None) -> None:
-        """Plan for a task that doesn't run: it keeps its result, or is left out."""
-        state = part.states.get(key)
         self._given[key] = _Given(kept)
-        if state is None or part.is_left_out(key):
-            self._planned[key] = PlannedTask(key, "out", "it isn't asked for")
-        else:
-            message = (state.message or "").rstrip(".")
-            self._planned[key] = PlannedTask(key, "keep", message[:1].lower() + message[1:])
+        self._planned[key] = left_alone(key, part)
 
     def _parameter(self, key: str) -> _Given:
         value = self._parameters.get(key)

@@ -15,7 +15,8 @@ from flowbook.engine.task_keys import is_child_key, parent_key
 from flowbook.flow_run.begun_states import with_begun
 from flowbook.flow_run.changed_inputs import ChangedInputs
 from flowbook.flow_run.input_texts import StoredInputTexts
-from flowbook.report.phrases import cached_note, duration, kept_note, shorten, staleness
+from flowbook.report.kept_notes import kept_note
+from flowbook.report.phrases import cached_note, duration, shorten, staleness
 from flowbook.report.secret_literals import without_secrets
 from flowbook.store.records import to_stamp
 from flowbook.terminal.run_history import maker

@@ -24,6 +24,7 @@ from flowbook.engine.state import (
     TriggerFailed,
 )
 from flowbook.engine.task_keys import child_keys
+from flowbook.report.kept_notes import KEPT, LEFT_OUT, kept_briefly
 from flowbook.report.secret_names import shown_change
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ __all__ = [
     "deadline_note",
     "duration",
     "error_text",
-    "kept_note",
     "listed",
     "message",
     "note",
@@ -69,15 +69,7 @@ _ENDED = {
     "TriggerFailed": "did not run",
     "Cancelled": "was cancelled",
 }
-#: How the messages of what a run was not to run begin, see `flow_run.run_part`.
-_KEPT, _LEFT_OUT = "Kept from ", "Left out: "
 _ANSWERED = {"reject": "rejected", "approve": "approved", "skip": "skipped"}
-
-
-def kept_note(state: State) -> str:
-    """Return "kept from run 4" for a task that a run of a part of its flow didn't run, else ""."""
-    message = state.message or ""
-    return f"kept from {message.removeprefix(_KEPT).rstrip('.')}" if message.startswith(_KEPT) else ""
 
 
 def duration(seconds: float) -> str:
@@ -244,11 +236,11 @@ def note(  # noqa: C901, PLR0911, PLR0912, PLR0913  # a table of states
             return message(state)
         case Cached():
             return cached_note(state, now, has_run=has_run)
-        case Skipped() if (state.message or "").startswith(_LEFT_OUT):
+        case Skipped() if (state.message or "").startswith(LEFT_OUT):
             return "left out"
         case Skipped():
             return _skip_note(spec, state, states)
-        case Success() if kept := kept_note(state):
+        case Success() if kept := kept_briefly(state):
             return kept
         case Running() if attempt > 1:
             return f"attempt {attempt} of {most}"
@@ -271,7 +263,7 @@ def why(  # noqa: PLR0911, PLR0913  # a table of states
     match state:
         case TriggerFailed():
             return [["Why it did not run", _trigger_reason(spec, states)]]
-        case Success() if (state.message or "").startswith((_KEPT, _LEFT_OUT)):
+        case Success() if (state.message or "").startswith((KEPT, LEFT_OUT)):
             return [["Why it did not run", _sentence(state.message or "")]]
         case Skipped():
             reason = _skip_note(spec, state, states).removesuffix(".") or "Its task asked for it"

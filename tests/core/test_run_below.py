@@ -50,7 +50,10 @@ def flow():
 def test_what_lies_below_runs_with_the_output_of_a_run_and_says_so(flow):
     first = flowbook.run("delays 1").run_id
 
-    state = flow.run(record=True, n=2, **below_run(flow, "load", first))
+    options = below_run(flow, "load", first)
+
+    plan = flow.plan(n=2, **options)
+    state = flow.run(record=True, n=2, **options)
 
     assert state.is_successful()
     assert CALLS == ["total", "publish"]
@@ -58,6 +61,7 @@ def test_what_lies_below_runs_with_the_output_of_a_run_and_says_so(flow):
     kept = flow.last_run["load"].message
     assert kept.startswith("Kept from ")
     assert kept.endswith(" (load of run 1).")
+    assert {plan[key].why for key in plan.keys("keep")} == {"kept from run 1"}
     assert flowbook.run("delays 3")["load"].message == kept
 
 

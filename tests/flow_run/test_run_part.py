@@ -120,6 +120,15 @@ def test_what_was_left_out_is_no_result_to_go_by_and_so_runs_too(flights):
     assert run["double[1]"].message == "Kept from run 2."
 
 
+def test_a_plan_of_one_child_counts_the_others_as_kept(flights):
+    plan = flights.flow.plan(start_at="double[1]")
+
+    assert [(plan["double"].words, plan["double"].width, plan["double"].keeps)] == [("1 of 3 will run", 3, 2)]
+    assert plan.plain()["tasks"]["double"]["keeps"] == 2
+    assert plan["total"].words == "will run"
+    assert plan.svg().count("1 of 3") == 1
+
+
 def test_one_child_runs_alone_or_with_what_lies_below(flights):
     ran_alone, alone = flights.run(only="double[1]")
     ran_on, run_on = flights.run(start_at="double[1]")

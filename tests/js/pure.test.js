@@ -279,6 +279,8 @@ test("a node of a plan says what will become of its task, how long that takes, a
   assert.deepEqual(told({ outcome: "wait" }), ["Paused", "Will wait", "for you", "", false]);
   assert.deepEqual(told({ outcome: "out", expected_s: 2 }), ["Skipped", "Left out", "", "", false]);
   assert.deepEqual(taskOf(planned({ width: 12, hits: 7 }), 0).counts, { Cached: 7, Pending: 5 });
+  assert.deepEqual(taskOf(planned({ width: 200, keeps: 199 }), 0).counts, { Success: 199, Pending: 1 });
+  assert.deepEqual(told({ width: 200, keeps: 199, expected_s: 2, cause: "asked" }), ["Pending", "Will run", "1 of 200", "", false]);
   assert.equal(parameterOf("[1, 2, 3, 4, 5]").told?.beside, "[1, 2, 3, 4…");
 });
 
@@ -346,13 +348,17 @@ test("of two runs the legend and the head speak of one task as of one", () => {
   ]);
 });
 
-test("what only gathers the results of tasks isn't counted where two runs are compared", () => {
+test("parameters, and what only gathers the results of tasks, aren't counted where two runs are compared", () => {
   const tasks = ["start", "load", "List"].map((key) => compared({ key }));
   const found = /** @type {any} */ ({ tasks, parameters: [], aside: ["start", "List"] });
 
   assert.deepEqual(
-    comparison.counted(/** @type {any} */ ({ tasks, graph })).map(({ key }) => key),
-    ["start", "load"],
+    comparison.counted(found).map(({ key }) => key),
+    ["load"],
+  );
+  assert.deepEqual(
+    tasks.map((task) => comparison.taskOf(task, found).told?.outcome),
+    ["given", undefined, "given"],
   );
 });
 
@@ -493,6 +499,18 @@ test("a parameter that can't be read is told with its value", () => {
   ]);
 });
 
+test("a parameter's type is told as Python calls it", () => {
+  assert.deepEqual(
+    [
+      { name: "a", type: "json", python: "list" },
+      { name: "b", type: "json", python: "" },
+      { name: "c", type: "int", python: "int" },
+      { name: "d", type: "str" },
+    ].map(typeOf),
+    ["list", "any type", "int", "str"],
+  );
+});
+
 test("a default is shown as it would be typed", () => {
   assert.deepEqual(
     [
@@ -510,18 +528,6 @@ test("a value is headed by its kind, and isn't said twice", () => {
   const lines = { ...shown, kind: "text", type: "str", text: "'one\\ntwo'", repr: "'one\\ntwo'", body: "one\ntwo" };
   const number = { ...shown, kind: "text", type: "int", text: "15", repr: "15" };
   const list = { ...shown, kind: "tree", type: "list", text: "[1, 2]", repr: "[1, 2]", body: [] };
-test("a parameter's type is told as Python calls it", () => {
-  assert.deepEqual(
-    [
-      { name: "a", type: "json", python: "list" },
-      { name: "b", type: "json", python: "" },
-      { name: "c", type: "int", python: "int" },
-      { name: "d", type: "str" },
-    ].map(typeOf),
-    ["list", "any type", "int", "str"],
-  );
-});
-
 
   assert.deepEqual(headOf(lines), ["str", "2 lines"]);
   assert.deepEqual(headOf({ ...lines, body: "one\n… and 1,200 more characters" }), ["str", ""]);

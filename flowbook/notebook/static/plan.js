@@ -4,7 +4,7 @@ import * as format from "./format.js";
 import { spread } from "./states.js";
 
 /** @typedef {"hit" | "run" | "wait" | "if failed" | "keep" | "out"} Outcome */
-/** @typedef {{outcome: Outcome, words: string, why: string, cause: string, made: number | null, made_by: number | null, expected_s: number | null, width: number | null, hits: number, waits_after_s: number | null}} Planned */
+/** @typedef {{outcome: Outcome, words: string, why: string, cause: string, made: number | null, made_by: number | null, expected_s: number | null, width: number | null, hits: number, keeps?: number, waits_after_s: number | null}} Planned */
 /** @typedef {{flow: string, number: number, expected_s: number | null, least_s: number | null, most_s: number | null, runs: number, part?: string, summary: string, tasks: Record<string, Planned>}} Plan */
 
 /** @typedef {import("./wire.js").Task} Task */
@@ -73,9 +73,14 @@ export function timeOf(plan) {
 /** How long a task that will run is expected to take; empty where that isn't known. @param {Planned} task */
 export const expectedOf = ({ outcome, expected_s }) => (outcome !== "run" || expected_s === null ? "" : `about ${format.duration(expected_s)}`);
 
+/** How many children of a task will run, where some don't: `1 of 200`. @param {Planned} task */
+function shareOf({ outcome, width, hits, keeps = 0 }) {
+  return outcome === "run" && width !== null && hits + keeps ? `${format.thousands(width - hits - keeps)} of ${format.thousands(width)}` : "";
+}
+
 /** What a node shows of a task. @param {Planned} task @param {number} now @returns {Task} */
 export function taskOf(task, now) {
-  const { outcome, cause, why, width, hits, made } = task;
+  const { outcome, cause, why, width, hits, keeps = 0, made } = task;
   const note = outcome === "hit" ? doubtOf(task) : outcome === "run" && !PLAIN.has(cause) ? why : "";
   return {
     state: LOOKS[outcome],
@@ -83,11 +88,11 @@ export function taskOf(task, now) {
     message: why,
     stale: outcome === "hit" ? Boolean(note) && !note.startsWith("if ") : Boolean(note) && cause === "code",
     width,
-    counts: width && outcome === "run" ? filled({ Cached: hits, Pending: width - hits }) : null,
+    counts: width && outcome === "run" ? filled({ Success: keeps, Cached: hits, Pending: width - hits - keeps }) : null,
     told: {
       outcome,
       word: WORDS[outcome],
-      beside: outcome === "wait" ? "for you" : outcome === "hit" && made !== null ? `${format.span(now - made)} old` : expectedOf(task),
+      beside: outcome === "wait" ? "for you" : outcome === "hit" && made !== null ? `${format.span(now - made)} old` : shareOf(task) || expectedOf(task),
     },
   };
 }

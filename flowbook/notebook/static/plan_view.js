@@ -176,7 +176,9 @@ const told = (key, task) => [key, task];
 function chosenOf(key, task, now) {
   const look = plans.LOOKS[task.outcome];
   const word = plans.taskOf(task, now).told?.word ?? "";
-  const children = task.width === null ? "" : `${format.thousands(task.width)}${task.hits ? `, ${format.thousands(task.hits)} of them from the cache` : ""}`;
+  const [hits, keeps] = [task.hits, task.keeps ?? 0];
+  const some = [hits ? `${format.thousands(hits)} of them from the cache` : "", keeps ? `${format.thousands(keeps)} of them stay as they are` : ""];
+  const children = task.width === null ? "" : [format.thousands(task.width), ...some].filter(Boolean).join(", ");
   const made = task.made === null ? "" : `${format.moment(task.made, now)}${task.made_by === null ? "" : ` by run ${task.made_by}`}`;
   const facts = [
     ["why", task.outcome === "hit" ? plans.doubtOf(task) : task.why],
