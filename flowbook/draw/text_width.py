@@ -13,6 +13,8 @@ __all__ = ["NAME_PX", "TEXT_PX", "fit_end", "fit_middle", "width_px"]
 NAME_PX = 13
 TEXT_PX = 12
 _ELLIPSIS = "…"
+#: Widths are sums of hundredths of the size: to so many digits no sum depends on the order of its parts.
+_DIGITS = 6
 
 #: Bold faces are this much wider than regular ones.
 _REGULAR = 0.88
@@ -32,8 +34,8 @@ _EM: dict[str, float] = {
 
 
 def width_px(text: str, size_px: float, *, bold: bool = True) -> float:
-    """Return the estimated width of `text` in a sans-serif face of that size, in px."""
-    return size_px * (1 if bold else _REGULAR) * sum(_em(character) for character in text)
+    """Return the estimated width of `text` in a sans-serif face of that size, in px, to `_DIGITS` digits."""
+    return round(size_px * (1 if bold else _REGULAR) * sum(_em(character) for character in text), _DIGITS)
 
 
 def fit_middle(text: str, room_px: float, size_px: float) -> str:
@@ -58,7 +60,7 @@ def _take(text: str, room_px: float, size_px: float) -> str:
     used = 0.0
     for at, character in enumerate(text):
         used += size_px * _em(character)
-        if used > room_px:
+        if round(used, _DIGITS) > round(room_px, _DIGITS):
             return text[:at]
     return text
 

@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flowbook.draw.text_width import fit_end, fit_middle, width_px
@@ -20,6 +20,7 @@ def test_a_note_that_does_not_fit_loses_its_end() -> None:
     assert fitted == "ValueError: 80 of 9,870…"
 
 
+@example("00\u0ace\u0bce0\u0e5c0", 78)
 @given(st.text(max_size=300), st.integers(min_value=20, max_value=400))
 def test_what_is_left_is_never_wider_than_the_room(text: str, room: int) -> None:
     assert width_px(fit_middle(text, room, 13), 13) <= room
