@@ -101,10 +101,10 @@ def test_a_panel_of_a_cell_follows_what_is_decided_elsewhere(browser: Browser, s
 
     notebook.run_cell("flow")
     notebook.wait_state("approve", "Paused")
-    page.evaluate("lab.execute('flowbook:show-runs')")
-    page.locator(f'{BAR} section[aria-label="Wait for you"] [data-action="resume"]').click()
-    notebook.wait_run("Success", "flow")
     second = notebook.panel().get_attribute("data-run-id")
+    page.evaluate("lab.execute('flowbook:show-runs')")
+    page.locator(f'{BAR} [data-action="resume"][data-run="{second}"]').click()
+    notebook.wait_run("Success", "flow")
     errors, strangers = notebook.errors, notebook.strangers
     notebook.close()
 
