@@ -212,6 +212,8 @@ class Notebook:
         """Show JupyterLab in one of its themes."""
         self.page.evaluate("name => lab.execute('apputils:change-theme', { theme: name })", THEMES[theme])
         self.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=THEMES[theme])
+        # JupyterLab lays its splash over all while it changes its theme.
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def run_cell(self, cell: int | str) -> None:
         """Run a cell as Ctrl+Enter does, and return at once."""
