@@ -47,6 +47,7 @@ _OTHER = '<path d="M2 7.2c1.3-2.8 2.7-2.8 4-1.2s2.7 1.6 4-1.2"/>'
 DIFFERENCES: Mapping[str, str] = {
     "Parameter": _OTHER,
     "Code": _OTHER,
+    "State": _OTHER,
     "Output": _OTHER,
     "Input": _OTHER,
     "New": '<path d="M2 6h8M6 2v8"/>',

@@ -134,6 +134,7 @@ STATES: Mapping[str, StateStyle] = {
 DIFFERENCES: Mapping[str, StateStyle] = {
     "Parameter": StateStyle("own", filled=True, border="state"),
     "Code": StateStyle("own", filled=True, border="state"),
+    "State": StateStyle("own", filled=True, border="state"),
     "Output": StateStyle("own", filled=True, border="state"),
     "New": StateStyle("own", filled=True, border="state"),
     "Gone": StateStyle("own", filled=True, border="dashed"),

@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 
 from flowbook import Flow, Parameter, task, triggers, unmapped
+from flowbook.draw import glyphs, palette
 from flowbook.engine import signals
 from flowbook.exceptions import DefinitionError
+from flowbook.flow_run import run_comparison
 from flowbook.flow_run.run_comparison import compared_runs
 from flowbook.flow_run.run_differences import TaskDifference, task_differences
 
@@ -300,3 +302,9 @@ def test_a_task_that_ends_in_another_way_differs_by_its_state(again):
     cause = "state" if again else ""
     assert {key: each.differs for key, each in found.items()} == {"once": cause, "each": cause}
     assert found["each"].children == (1 if again else 0, 2)
+
+
+def test_every_word_for_why_a_task_differs_has_its_look_and_its_sign():
+    words = set(run_comparison._WORDS.values())
+
+    assert (words - set(palette.DIFFERENCES), words - set(glyphs.DIFFERENCES)) == (set(), set())
