@@ -1,4 +1,4 @@
-"""Parses what is written on the line of a magic: values, executors."""
+"""Parses what is written on the line of a magic: values, moments, executors."""
 
 from __future__ import annotations
 
@@ -8,15 +8,25 @@ from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
-from flowbook.exceptions import ArgumentError
+from flowbook.exceptions import ArgumentError, DefinitionError
 from flowbook.executors import Executor, LocalDaskExecutor, LocalExecutor
+from flowbook.flow_run.times import parse_time
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterable, Mapping
 
     from flowbook.flow_runners import UniversalFlowRunner
 
-__all__ = ["EXECUTORS", "parse_executor", "parse_flow_runner", "parse_parameters", "parse_value", "unquoted"]
+__all__ = [
+    "EXECUTORS",
+    "parse_executor",
+    "parse_flow_runner",
+    "parse_moment",
+    "parse_parameters",
+    "parse_value",
+    "unquoted",
+]
 
 _NAMED: dict[str, Callable[[], Executor]] = {
     "local": LocalExecutor,
@@ -33,6 +43,15 @@ def unquoted(text: str) -> str:
     """Return `text` without the quotes around it; IPython passes them on."""
     is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
     return text[1:-1] if is_quoted else text
+
+
+def parse_moment(text: str) -> dt.datetime:
+    """Return the time that `--at` names, aware. Raises UsageError: if it isn't one."""
+    try:
+        return parse_time(text)
+    except DefinitionError as error:
+        msg = f"--at {error}"
+        raise UsageError(msg) from error
 
 
 def parse_parameters(

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.error import UsageError
 from IPython.display import display
 
 from flowbook.core.flow import Flow
 from flowbook.core.run_below import below_entry
-from flowbook.exceptions import DefinitionError
-from flowbook.flow_run.times import parse_time
+from flowbook.notebook.arguments import parse_moment
 from flowbook.notebook.cache_browser import CacheBrowser
 from flowbook.notebook.cache_session import MOST_ENTRIES, BelowEntry, CacheActions
 from flowbook.notebook.command_worker import RefusedError
@@ -19,7 +17,6 @@ from flowbook.store.cache import NEVER
 from flowbook.store.records import now
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Mapping
 
     import pandas as pd
@@ -51,7 +48,7 @@ def open_cache(
             below=lambda entry: _BelowEntry(_flow_named(shell, entry.flow), store, entry, new_view),
         ),
         task=task,
-        at=_moment(at) if at is not None else None,
+        at=parse_moment(at) if at is not None else None,
         numbers=store.runs.numbers,
     )
     display(browser)
@@ -106,7 +103,7 @@ def cache_entries(store: Store, *, task: str | None, at: str | None) -> pd.DataF
 
     from flowbook.results.preview import format_size  # noqa: PLC0415
 
-    moment = _moment(at) if at is not None else None
+    moment = parse_moment(at) if at is not None else None
     found = store.browse().window(moment or now(), MOST_ENTRIES, task=task)
     if found.total > len(found.entries):
         print(f"The newest {MOST_ENTRIES} entries; flowbook.cache.entries() lists all.")  # noqa: T201  # the cell's own output
@@ -122,11 +119,3 @@ def cache_entries(store: Store, *, task: str | None, at: str | None) -> pd.DataF
         table["expires"] >= NEVER
     )  # it never does: better no time than that of the year 9999
     return table
-
-
-def _moment(text: str) -> dt.datetime:
-    try:
-        return parse_time(text)
-    except DefinitionError as error:
-        msg = f"--at {error}"
-        raise UsageError(msg) from error

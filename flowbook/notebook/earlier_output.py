@@ -8,13 +8,11 @@ from IPython.core.error import UsageError
 
 from flowbook.core.run_below import below_run
 from flowbook.core.time_travel import as_of, below_version
-from flowbook.exceptions import DefinitionError
 from flowbook.flow_run.run_names import find_run_id
-from flowbook.flow_run.times import parse_time
+from flowbook.notebook.arguments import parse_moment
 from flowbook.store import open_store
 
 if TYPE_CHECKING:
-    import datetime as dt
     from argparse import Namespace
     from collections.abc import Mapping
 
@@ -53,7 +51,7 @@ def earlier_output(flows: NotebookFlows, flow: Flow, args: Namespace) -> Earlier
         return None
     key = flow.compile().key_of(flows.task_key(args.below))
     if args.of is None:
-        then = as_of(flow, _moment(args.at or "now"), None)
+        then = as_of(flow, parse_moment(args.at or "now"), None)
         version = then.version(key)
         options, run_id, made_with = below_version(flow, key, version, then), version.run_id, version.parameters
     else:
@@ -79,14 +77,6 @@ def _check(args: Namespace) -> None:
         other = others[0] if others else args.tasks[0]
         msg = f"--below already says what runs: all that lies below {args.below}. Leave out {other}, or --below."
         raise UsageError(msg)
-
-
-def _moment(text: str) -> dt.datetime:
-    try:
-        return parse_time(text)
-    except DefinitionError as error:
-        msg = f"--at {error}"
-        raise UsageError(msg) from error
 
 
 def _run_of(flow: Flow, name: str) -> str:

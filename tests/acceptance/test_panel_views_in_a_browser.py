@@ -541,6 +541,7 @@ def test_a_task_is_skipped(show: Callable[..., Page]) -> None:
 
     page.wait_for_selector(f'{_node("approve")}[data-state="Skipped"]')
     page.wait_for_selector(f'{_node("publish")}[data-state="Skipped"]')
+    assert page.locator('[data-task="approve"] [data-action="resume"]').locator("visible=true").count() == 0
 
 
 def test_many_failed_children_are_one_line_that_opens_them(show: Callable[..., Page]) -> None:
