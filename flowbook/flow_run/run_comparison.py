@@ -261,9 +261,7 @@ def compared_runs(first: ComparedRun, second: ComparedRun) -> RunComparison:
             found.hashes,
             (_rows(first, key), _rows(second, key)),
             _said_of(line),
-            None
-            if line is None
-            else (line.number, shorten(line.was, _LINE_CHARACTERS), shorten(line.text, _LINE_CHARACTERS)),
+            _code_of(line),
             found.children,
         )
         for key, found in differences.items()
@@ -273,11 +271,8 @@ def compared_runs(first: ComparedRun, second: ComparedRun) -> RunComparison:
     others_than_tasks = {key for key, spec in specs.items() if spec.is_parameter or spec.gathers}
     aside = tuple(key for key in differences if key in others_than_tasks)
     parameters = tuple(_parameters(first.parameters, second.parameters))
-    names = [f"{run.flow_name}, run {run.number}" for run in (first, second)]
-    if first.flow_name == second.flow_name:
-        names[1] = f"run {second.number}"
     return RunComparison(
-        f"{names[0]} and {names[1]}: {type(first.state).__name__} → {type(second.state).__name__}",
+        _title(first, second),
         tasks,
         (
             *_said_parameters(parameters),
@@ -323,6 +318,13 @@ def _said_states(
         found = [run[task.key] for run in reversed(states) if task.key in run]
         why = next((message(state) for state in found if not state.is_successful() or state.is_skipped()), "")
         yield f"{task.key}: {_pair(*task.states)}{f' ({shorten(why, _WHY_CHARACTERS)})' if why else ''}"
+
+
+def _title(first: ComparedRun, second: ComparedRun) -> str:
+    """Return the names of two runs, the flow's once if both are of it, and how each ended."""
+    flow = "" if first.flow_name == second.flow_name else f"{second.flow_name}, "
+    states = " → ".join(type(run.state).__name__ for run in (first, second))
+    return f"{first.flow_name}, run {first.number} and {flow}run {second.number}: {states}"
 
 
 def _rows(run: ComparedRun, key: str) -> int | None:
@@ -392,6 +394,12 @@ def _line_of(run: ComparedRun, key: str, lines: Mapping[str, ChangedLine]) -> Ch
     """Return the line of a task's own function that is another one."""
     spec = run.graph.specs.get(key)
     return lines.get(getattr(spec.run, "__name__", "")) if spec is not None else None
+
+
+def _code_of(line: ChangedLine | None) -> tuple[int, str, str] | None:
+    if line is None:
+        return None
+    return line.number, shorten(line.was, _LINE_CHARACTERS), shorten(line.text, _LINE_CHARACTERS)
 
 
 def _said_of(line: ChangedLine | None) -> str:
