@@ -200,7 +200,7 @@ class PanelSession:
         self._feed.touch(FLOW)
 
     def look(self) -> None:
-        """Look whether a run at rest goes on elsewhere; then its events are heard from now on. In one thread only."""
+        """Check whether another process has taken over a run at rest, and follow it if so. Call it in one thread only."""
         where = str(getattr(self.run, "where", "here"))
         before, self._seen_where = self._seen_where, where
         if before not in {"", where}:

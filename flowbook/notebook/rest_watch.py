@@ -20,10 +20,10 @@ _logger = logging.getLogger("flowbook.notebook")
 
 
 class RestWatch:
-    """Looks twice a second, in one thread that is there as long as there are sessions.
+    """Checks twice a second, in one thread that lives as long as there are sessions.
 
     Args:
-        every_s: seconds between two looks.
+        every_s: seconds between two checks.
     """
 
     def __init__(self, every_s: float = _LOOK_S) -> None:
