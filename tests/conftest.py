@@ -1,6 +1,7 @@
 """Settings of all tests."""
 
 import os
+import random
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +23,16 @@ _SHARED_HOME = Path(os.environ["FLOWBOOK_HOME"]).resolve()
 # How long an example takes says how busy the machine is; pytest-timeout ends what hangs.
 settings.register_profile("flowbook", deadline=None)
 settings.load_profile("flowbook")
+
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.pop("PYTHONHASHSEED", None)  # what a test starts hashes in its own way
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes():
+    """Let all workers hash alike: they must find the same tests, and a test's name may be that of a set."""
+    os.environ.setdefault("PYTHONHASHSEED", str(random.randrange(1 << 32)))
 
 
 @pytest.hookimpl(optionalhook=True)
