@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import keyword
 from typing import TYPE_CHECKING, NamedTuple
 
 from IPython.core.error import UsageError
@@ -72,7 +74,10 @@ class NotebookFlows:
     # What they were written from
 
     def check_name(self, name: str) -> None:
-        """Raise UsageError if a flow of that name would take the place of something else that a variable holds."""
+        """Raise UsageError if a flow of that name would take the place of something else that a name stands for."""
+        if what := _what_python_has(name):
+            msg = f"{name} is {what}. Name the flow otherwise: %%flow {name}_flow."
+            raise UsageError(msg)
         held = self._shell.user_ns.get(name)
         if held is None or isinstance(held, Flow) or any(held in flow.tasks for flow in self if isinstance(held, Task)):
             return
@@ -235,3 +240,11 @@ class NotebookFlows:
         """Return the key of the task that a variable holds; any other text is a key itself."""
         value = self._shell.user_ns.get(text)
         return value._key_in() if isinstance(value, Task) else text  # noqa: SLF001  # a task knows its key
+
+
+def _what_python_has(name: str) -> str:
+    """Return what a name is if Python has it for itself; "" if it hasn't."""
+    if keyword.iskeyword(name):
+        return "a word of Python's, so no variable can have that name"
+    is_builtin = hasattr(builtins, name)
+    return f"a name that Python has for itself, and the variable of a flow {name!r} would hide it" if is_builtin else ""

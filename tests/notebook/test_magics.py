@@ -612,6 +612,22 @@ def test_a_flow_does_not_take_the_name_of_something_else(shell, held, message):
     assert shell.user_ns["double"] is before
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("print", "print is a name that Python has for itself, and the variable of a flow 'print' would hide it."),
+        ("class", "class is a word of Python's, so no variable can have that name."),
+    ],
+)
+def test_a_flow_does_not_take_a_name_of_python(shell, name, message):
+    with pytest.raises(UsageError) as raised:
+        shell.run_cell_magic("flow", name, "load('EWR')")
+
+    assert str(raised.value) == f"{message} Name the flow otherwise: %%flow {name}_flow."
+    assert name not in shell.user_ns
+    assert shell.user_ns["calls"] == []
+
+
 def test_a_flow_may_have_the_name_that_a_cell_gave_a_task_or_a_flow(shell):
     for line in ("one", "found", "one", "found"):
         shell.run_cell_magic("flow", f"{line} --no-run", "found = load('EWR')\none = double(found)")
