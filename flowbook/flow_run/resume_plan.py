@@ -208,12 +208,13 @@ def _refusal(states: Mapping[str, State], events: Reversible[Event], key: str) -
     last = answered_by(events, key)
     who = "" if last is None else last.by
     by = f", {_PAST[last.action]} by {who}" if last is not None and who else ""
-    if not who and not states[key].is_finished():
-        found = all_waiting(states)
-        which = f" Resume what waits: {listed(found)}." if found else ""
-        msg = f"{key} isn't waiting yet: it is {type(states[key]).__name__}.{which}"
-        return RunClaimedError(msg, key=key, owner=who)
-    return RunClaimedError(f"{key} does not wait any more: it is {type(states[key]).__name__}{by}.", key=key, owner=who)
+    state, found = states[key], all_waiting(states)
+    says = "does not wait any more" if last is not None else "doesn't wait for a decision"
+    if not who and not state.is_finished():
+        says = "isn't waiting yet"
+    again = " A retry runs it again." if last is None and failed_by_itself(state) else ""
+    which = f" What waits: {listed(found)}." if found and not (who or again) else ""
+    return RunClaimedError(f"{key} {says}: it is {type(state).__name__}{by}.{again}{which}", key=key, owner=who)
 
 
 def broken_off(states: Mapping[str, State]) -> dict[str, State]:

@@ -128,7 +128,7 @@ def test_a_text_that_is_no_literal_is_a_text(capsys, run):
             2,
             "Changed inputs are for one task, and none is named. Name the one that gets them.",
         ),
-        (("skip", "delays", "table"), 1, "table does not wait any more: it is Success."),
+        (("skip", "delays", "table"), 1, "table doesn't wait for a decision: it is Success. What waits: approve."),
         (("reject", "delays", "aprove"), 1, "Flow 'delays' has no task 'aprove'. Did you mean 'approve'?"),
     ],
 )

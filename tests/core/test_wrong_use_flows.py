@@ -354,7 +354,7 @@ def resuming_what_is_over():
 
 @refused(RunClaimedError)
 def resuming_a_task_that_does_not_wait():
-    """one does not wait any more: it is Success."""
+    """one doesn't wait for a decision: it is Success."""
     flow = small()
     flow.run()
     flow.last_run.resume("one")

@@ -514,8 +514,23 @@ def test_a_task_that_does_not_wait_can_not_be_skipped():
     with pytest.raises(RunClaimedError) as early:
         flow.last_run.reject("publish")
 
-    assert str(refused.value) == "load does not wait any more: it is Success."
-    assert str(early.value) == "publish isn't waiting yet: it is Pending. Resume what waits: approve."
+    assert str(refused.value) == "load doesn't wait for a decision: it is Success. What waits: approve."
+    assert str(early.value) == "publish isn't waiting yet: it is Pending. What waits: approve."
+
+
+def test_a_task_that_failed_can_not_be_skipped_and_what_runs_it_again_is_said():
+    @task
+    def half(x):
+        return 1 / x
+
+    with Flow("halves") as flow:
+        half.map([1, 0])
+    flow.run(record=True)
+
+    with pytest.raises(RunClaimedError) as refused:
+        flow.last_run.skip("half[1]")
+
+    assert str(refused.value) == "half[1] doesn't wait for a decision: it is Failed. A retry runs it again."
 
 
 # What is known of it

@@ -665,7 +665,7 @@ HOW_TO_NAME_A_RUN = (
         ("run nobody", "There is no flow 'nobody' in this notebook. Those there are: delays."),
         ("show", "Which run? Give the name of a flow or the id of a run; %flow lists them."),
         ("resume nobody", "There is no run 'nobody' in this store. " + HOW_TO_NAME_A_RUN),
-        ("resume delays publish", "publish isn't waiting yet: it is Pending. Resume what waits: approve."),
+        ("resume delays publish", "publish isn't waiting yet: it is Pending. What waits: approve."),
         ("retry delays", "Nothing failed in run 1 of 'delays': it is Paused."),
         ("resume delays aprove", "Flow 'delays' has no task 'aprove'. Did you mean 'approve'?"),
     ],
