@@ -48,8 +48,8 @@ def reject(store: StoreHere, run_id: str, given: wire.Decided) -> Response:
 
 @router.post("/retry", response_model=wire.RunLine)
 def retry(store: StoreHere, run_id: str, given: wire.Retry) -> Response:
-    """Run the failed tasks again; those that were rejected ask again."""
-    return _decide(store, run_id, Decision("retry", by=given.by, note=given.note))
+    """Run the failed tasks again, or of them these; those that were rejected ask again."""
+    return _decide(store, run_id, Decision("retry", tuple(given.tasks), given.by, given.note))
 
 
 def _decide(store: Store, name: str, decision: Decision) -> Response:

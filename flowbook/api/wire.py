@@ -285,11 +285,8 @@ class Resume(Decided):
     inputs: Values = {}
 
 
-class Retry(_Request):
-    """Runs what failed again."""
-
-    by: By = "API"
-    note: Note = ""
+class Retry(Decided):
+    """Runs what failed again; `tasks` are keys, of a mapped task for its failed children, and without any, all that failed are meant."""
 
 
 class Cancel(_Request):

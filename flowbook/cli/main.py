@@ -124,7 +124,7 @@ _RUN_EXAMPLES = {
     "resume": "delays approve --input threshold=20 --note 'as agreed'",
     "skip": "delays approve",
     "reject": "delays approve --note 'August is missing'",
-    "retry": "last --flow delays.py",
+    "retry": "delays 'parse[3]' --flow delays.py",
     "export": "'delays 4' delays-4.flowbook",
     "import": "delays-4.flowbook",
 }
@@ -201,9 +201,9 @@ def _add_answers(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     )
     skip = add("skip", "skip tasks that wait: they end without running, and so do those below")
     reject = add("reject", "reject tasks that wait: they fail, and those below don't run unless they handle failures")
-    for command in (resume, skip, reject):
-        command.add_argument("task", nargs="*", help="only these tasks or children; default: all that wait")
     retry = add("retry", "run the failed tasks again; those that were rejected ask again")
+    for command, which in ((resume, "wait"), (skip, "wait"), (reject, "wait"), (retry, "failed")):
+        command.add_argument("task", nargs="*", help=f"only these tasks or children; default: all that {which}")
     for command in (resume, skip, reject, retry):
         _decides(command)
         command.add_argument(

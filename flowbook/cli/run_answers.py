@@ -53,9 +53,9 @@ def reject(args: Namespace, out: Output) -> int:
 
 
 def retry(args: Namespace, out: Output) -> int:
-    """Run what failed again, and wait until the run is at rest."""
+    """Run what failed again, or of it these tasks, and wait until the run is at rest."""
     run = find_run(args.run, args.flow)
-    return _watched(run, lambda: run.retry(by=args.by, note=args.note, force=args.force), out)
+    return _watched(run, lambda: run.retry(by=args.by, note=args.note, tasks=args.task, force=args.force), out)
 
 
 def _inputs(given: Sequence[str]) -> dict[str, object]:

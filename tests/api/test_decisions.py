@@ -112,13 +112,35 @@ def test_what_failed_is_retried(call, tmp_path):
     assert found.states["read"].result == 4
 
 
+def test_of_what_failed_only_the_tasks_named_are_retried(call, tmp_path):
+    folder = str(tmp_path)
+
+    @task
+    def read(name):
+        return (Path(folder) / name).stat().st_size
+
+    with Flow("reading") as flow:
+        read.map(["one", "two"])
+    run = flow.start(record=True)
+    run.wait()
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name)
+
+    answer = _ask(call, run, "retry", tasks=["read[1]"])
+    found = flowbook.run(run.run_id)
+    found.wait()
+
+    assert answer.status_code == 200, answer.text
+    assert [type(state).__name__ for state in found.states["read"].map_states] == ["Failed", "Success"]
+
+
 @pytest.mark.parametrize(
     ("action", "body", "status", "field", "words"),
     [
         ("resume", {"tasks": ["nothing"]}, 404, "tasks", "has no task 'nothing'"),
         ("resume", {"inputs": {"value": 1}}, 422, "inputs", "none is named"),
         ("resume", {"tasks": ["approve"], "inputs": {"other": 1}}, 422, "inputs.other", "Its inputs: value"),
-        ("resume", {"tasks": ["load"]}, 409, None, "load does not wait any more"),
+        ("resume", {"tasks": ["load"]}, 409, None, "load doesn't wait for a decision"),
         ("retry", {}, 409, None, "Nothing failed"),
         ("resume", {"task": "approve"}, 422, "body.task", "Extra inputs are not permitted"),
         ("cancel", {"now": "yes"}, 422, "body.now", "valid boolean"),

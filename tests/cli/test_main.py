@@ -320,6 +320,31 @@ def test_a_run_that_fails_again_is_exit_code_1(capsys, failed):
     assert json.loads(out)["state"] == "Failed"
 
 
+def test_of_what_failed_only_the_tasks_named_run_again(capsys, tmp_path):
+    folder = str(tmp_path)
+
+    @task
+    def read(name):
+        with (Path(folder) / "tries").open("a") as tries:
+            tries.write(f"{name} ")
+        return (Path(folder) / name).read_text()
+
+    with Flow("reading") as flow:
+        read.map(["one", "two"])
+    flow.run(record=True)
+    (tmp_path / "tries").unlink()
+    (tmp_path / "two").write_text("2")
+
+    code, _, _ = _run(capsys, "run", "retry", "reading", "read[1]")
+    names = [type(state).__name__ for state in flowbook.run("reading")["read"].map_states]
+    wrong, _, err = _run(capsys, "run", "retry", "reading", "read[1]")
+
+    assert (code, names) == (1, ["Failed", "Success"])
+    assert (tmp_path / "tries").read_text() == "two "
+    assert wrong == 2
+    assert err.startswith("flowbook: read[1] has not failed in run 1 of 'reading'. Name what has: read[0].")
+
+
 def test_a_paused_run_is_cancelled(capsys, run):
     found = _json(capsys, "run", "cancel", run.run_id)
 
