@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
     from flowbook.flow_run.run_differences import Cause
+    from flowbook.store import Store
 
 __all__ = ["ComparedRun", "ComparedTask", "RunComparison", "compared_runs", "earlier_run"]
 
@@ -235,10 +236,16 @@ def earlier_run(run: ComparedRun) -> str | None:
     return next(iter(found), None)
 
 
-def compared_runs(first: ComparedRun, second: ComparedRun) -> RunComparison:
-    """Return what differs from the first to the second of two recorded runs."""
-    runs = open_store().runs
-    before, after = (dict(runs.get(run.run_id).graph) for run in (first, second))
+def compared_runs(first: ComparedRun, second: ComparedRun, store: Store | None = None) -> RunComparison:
+    """Return what differs from the first to the second of two recorded runs. Loads no value.
+
+    Args:
+        first: counts as the earlier one.
+        second: counts as the later one.
+        store: has their records; default: that of this process.
+    """
+    store = open_store() if store is None else store
+    before, after = (dict(store.runs.get(run.run_id).graph) for run in (first, second))
     changes = compare_graphs(before, after)
     others = set(_other_parameters(first.parameters, second.parameters))
     edited = {
@@ -246,8 +253,8 @@ def compared_runs(first: ComparedRun, second: ComparedRun) -> RunComparison:
         *(each["key"] for each in after["tasks"] if each.get("parameter") and each["name"] in others),
     }
     # What is recorded has hashes; the run that this process ran has values.
-    store = open_store()
-    recorded = [with_begun(store, run.run_id, store.history.states(run.run_id)) for run in (first, second)]
+    history = store.plain_history()
+    recorded = [with_begun(store, run.run_id, history.states(run.run_id)) for run in (first, second)]
     differences = task_differences((before, recorded[0]), (after, recorded[1]), edited)
     states = [_states(run) for run in (first, second)]
     took = [_took(run) for run in (first, second)]

@@ -83,6 +83,7 @@ class CacheSession:
         at: the moment to start at (aware); default: now.
         pager: returns a Pager for a value.
         pages: returns the Pager of an entry's value, instead of `pager` with the loaded value.
+        kept: where a process must not load pickles: returns what a preview holds, as plain data.
         numbers: returns the numbers of recorded runs, by id.
         now: seconds since the epoch.
     """
@@ -101,6 +102,7 @@ class CacheSession:
         at: dt.datetime | None = None,
         pager: Callable[[object], Pager] | None = None,
         pages: Callable[[ResultRef], Pager] | None = None,
+        kept: Callable[[dict[str, Any] | None], object] | None = None,
         numbers: Callable[[Sequence[str]], Mapping[str, object]] = lambda _: {},
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -112,7 +114,10 @@ class CacheSession:
         self._view.filter_by({"task": task})
         self._view.go_to(at.timestamp() if at is not None else None)
         self._opened: tuple[str, Pager] | None = None
-        self._comparisons = Comparisons(lambda source: self._values.load(self._entry_in(source).ref))
+        self._comparisons = Comparisons(
+            lambda source: self._values.load(self._entry_in(source).ref),
+            None if kept is None else lambda source: kept(self._values.preview(self._entry_in(source).ref)),
+        )
         #: When entries would have become invalid that were made so here, by their ids.
         self._expired: dict[str, dt.datetime] = {}
         self._is_over = False

@@ -20,8 +20,8 @@ from flowbook.flow_run.reuse import reuse_of
 from flowbook.flow_run.run import FlowRun, new_run
 from flowbook.notebook.arguments import parse_value
 from flowbook.notebook.command_worker import RefusedError
+from flowbook.notebook.comparison_view import comparison_view
 from flowbook.notebook.debugging import prepare_debugger
-from flowbook.notebook.drawing import drawing_of
 from flowbook.notebook.edits import Edits
 from flowbook.notebook.frontend import cell_name, person
 from flowbook.notebook.panel import Panel
@@ -31,7 +31,6 @@ from flowbook.notebook.panel_session import PanelSession
 from flowbook.notebook.parts_asked import OF_FLOW, OF_TASK, menu_entries, options_of
 from flowbook.notebook.run_output import kept_output, widget_output
 from flowbook.notebook.run_text import cancelled, summary
-from flowbook.notebook.view_model import graph_view, plain
 from flowbook.report.phrases import listed
 from flowbook.store import open_store
 
@@ -294,10 +293,7 @@ class FlowView:
         return Debugging(f"%flow debug {run.flow_name} {_quoted(key)}" if is_newest else "%debug", place)
 
     def _compare(self, first: str, second: str) -> Mapping[str, Any]:
-        now = self._open_run(second)
-        found = self._open_run(first).compare(now)
-        graph = now.graph
-        return {**found.plain(), "graph": plain(graph_view(graph, drawing_of(graph, has_rows=True), {}))}
+        return comparison_view(self._open_run(first).compare(self._open_run(second)))
 
     def _compared(self, first: str, second: str) -> object:
         return self._open_run(first).compare(self._open_run(second))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from flowbook.flow_run.reuse import RanTask
     from flowbook.notebook.parts_asked import Asked, MenuEntry
-    from flowbook.notebook.ports import RunLike
+    from flowbook.notebook.ports import RunLike, VersionsLike
     from flowbook.notebook.value_access import Pager
     from flowbook.results.reference import ResultRef
     from flowbook.store.records import PastDecision
@@ -198,6 +198,7 @@ class PanelActions:
         invalidate: lets the stored outputs of a task of a run expire, or of a child its own; returns what became of them.
         compare: returns what differs from one run to another, by their ids; see `RunComparison.plain`.
         compared: returns the comparison of two runs itself, to keep it in a variable.
+        versions: reads outputs, to compare them, where no pickle may be loaded; None: they are loaded.
         rows_before: returns the rows of a task's output in earlier runs, by the run's id.
         open_run: returns the run of an id, to show it.
         edits: returns what was edited since the tasks of a run ran.
@@ -228,6 +229,7 @@ class PanelActions:
     compare: Callable[[str, str], Mapping[str, Any]] = _refuse_compare
     compared: Callable[[str, str], object] = _refuse_compare
     rows_before: Callable[[str], Mapping[str, int]] = lambda _: {}
+    versions: VersionsLike | None = None
     open_run: Callable[[str], RunLike] = _refuse_open
     edits: Callable[[RunLike], Edits] = lambda _: Edits()
     pages: Callable[[ResultRef], Pager] | None = None

@@ -86,7 +86,8 @@ class PanelSession:
             "show-run": self._on_show_run,
             "to-variable": self._on_to_variable,
         }
-        self._comparisons = Comparisons(self._version)
+        versions = self._actions.versions
+        self._comparisons = Comparisons(self._version, versions.kept if versions is not None else None)
         self._worker = CommandWorker(self._feed.post, handlers, self._reads)
         #: What each view inspects, and the keys whose details are queued.
         self._inspected: dict[str, _Inspection] = {}
@@ -283,6 +284,8 @@ class PanelSession:
         """Return what a task gave in a run: the one that is shown, or another. Raises RefusedError."""
         key, run_id = source.get("key"), source.get("run")
         self.check_known(key)
+        if self._actions.versions is not None:
+            return self._actions.versions.load(source)
         if run_id in {None, self.run.run_id}:
             return self._shown.values.value(str(key), "output")
         return self._actions.output(str(run_id), str(key))

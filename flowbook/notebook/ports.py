@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flowbook.engine.task_progress import TaskProgress
     from flowbook.results.reference import ResultRef
 
-__all__ = ["CacheLike", "EntryLike", "RunLike", "ValuesLike", "WindowLike"]
+__all__ = ["CacheLike", "EntryLike", "RunLike", "ValuesLike", "VersionsLike", "WindowLike"]
 
 
 class RunLike(Protocol):
@@ -198,4 +198,16 @@ class ValuesLike(Protocol):
 
     def previews(self, refs: Iterable[ResultRef]) -> Mapping[str, dict[str, Any]]:
         """Return the stored previews of many values, by digest."""
+        ...
+
+
+class VersionsLike(Protocol):
+    """Versions of tasks' outputs, read where no pickle may be loaded. A version is named as in `compare-values` of the wire."""
+
+    def load(self, version: Mapping[str, Any]) -> object:
+        """Return the value. Raises PickledValueError: if it can't be read so; RefusedError: if there is none."""
+        ...
+
+    def kept(self, version: Mapping[str, Any]) -> object:
+        """Return what its preview holds, as plain data. Raises RefusedError: if there is none."""
         ...

@@ -9,6 +9,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flowbook.exceptions import PickledValueError
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.report.phrases import shorten
 
@@ -29,6 +30,10 @@ Source = dict[str, Any]
 _ALL_BELOW = 100
 _MOST_ROWS = 100
 _MOST_KEYS = 24
+_ONLY_KEPT = (
+    "Only what is kept of these values to show them is compared: they are stored in a form that runs code when it is read, and "
+    "this server runs none. Compare them in a notebook for the rest."
+)
 
 
 class _Compared(NamedTuple):
@@ -46,10 +51,12 @@ class Comparisons:
 
     Args:
         load: returns the value of a version; raises RefusedError where there is none.
+        kept: where a process must not load pickles: returns what is kept of such a version in its preview, as plain data.
     """
 
-    def __init__(self, load: Callable[[Source], object]) -> None:
+    def __init__(self, load: Callable[[Source], object], kept: Callable[[Source], object] | None = None) -> None:
         self._load = load
+        self._kept = kept
         self._last: _Compared | None = None
 
     def answer(self, command: Command) -> dict[str, Any]:
@@ -85,8 +92,19 @@ class Comparisons:
             is_swapped = last is not None and last.is_matched_here and last.asked == json.dumps([second, first, key])
             known = last.table.matched if last is not None and is_swapped else None
             self._last = last = None  # not three at once in memory
-            self._last = last = _compare(asked, self._load(first), self._load(second), key, known)
+            before, after, told = self._values(first, second)
+            found = _compare(asked, before, after, key, known)
+            self._last = last = found._replace(told=" ".join(filter(None, (told, found.told))))
         return last
+
+    def _values(self, first: Source, second: Source) -> tuple[object, object, str]:
+        """Return both values, or what is kept of both, and a sentence on what is left out."""
+        try:
+            return self._load(first), self._load(second), ""
+        except PickledValueError:
+            if self._kept is None:
+                raise
+            return self._kept(first), self._kept(second), _ONLY_KEPT
 
 
 def _compare(asked: str, first: object, second: object, key: list[str] | None, known: Matched | None) -> _Compared:

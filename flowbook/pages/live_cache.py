@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook.notebook.cache_session import CacheActions, CacheSession
 from flowbook.pages.frames import ReadableValues, pager_of
+from flowbook.pages.stored_versions import kept_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,7 @@ class LiveCache:
                 renew=store.cache.renew,
             ),
             pages=pager_of(store),
+            kept=kept_value,
             numbers=store.runs.numbers,
         )
         self._session.start(pacer)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from flowbook._utils import threads
 from flowbook._utils.locks import Rank, RankedLock
 from flowbook.exceptions import FlowbookError
+from flowbook.flow_run.run_comparison import compared_runs
 from flowbook.notebook.command_worker import RefusedError
+from flowbook.notebook.comparison_view import comparison_view
 from flowbook.notebook.pacer import Pacer
 from flowbook.notebook.panel_actions import PanelActions, parse_parameter
 from flowbook.notebook.panel_records import PanelRecords, run_that_made
@@ -21,6 +23,7 @@ from flowbook.notebook.panel_session import PanelSession
 from flowbook.pages.frames import pager_of
 from flowbook.pages.stored_run import StoredRun
 
+from flowbook.pages.stored_versions import StoredVersions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -195,9 +198,16 @@ def actions_for(store: Store, run: StoredRun) -> PanelActions:
         open_run=_refuse_open,
         pages=pager_of(store),
     )
+        versions=StoredVersions(store, run.run_id),
+        compare=lambda first, second: _compared(store, first, second),
 
 
 def _literal(text: str) -> object:
+def _compared(store: Store, first: str, second: str) -> dict[str, Any]:
+    runs = StoredRun(store, first), StoredRun(store, second)
+    return comparison_view(compared_runs(*runs, store))
+
+
     if text.lstrip().startswith("$"):
         msg = f"{text.strip()[:80]} names a variable, and a page has none. Write the value itself, e.g. 20 or JFK."
         raise RefusedError(msg)

@@ -1,5 +1,6 @@
 """Flows whose runs are shown on pages."""
 
+import dataclasses
 import datetime as dt
 import sys
 
@@ -8,7 +9,7 @@ import pandas as pd
 from flowbook import Flow, task
 from flowbook.triggers import manual_only
 
-__all__ = ["agreeing", "asking", "asking_each", "caching", "failing", "hostile"]
+__all__ = ["agreeing", "asking", "asking_each", "caching", "differing", "failing", "hostile"]
 
 
 @task
@@ -118,4 +119,55 @@ def agreeing(day=1, threshold=20, origin="JFK"):
     options = {"months": [7, 8], "password": "hunter2"} if day == 1 else {"months": [7, 8, 9], "password": "hunter3"}
     with Flow("agreed") as flow:
         agree(numbers(day), threshold, origin, options, "host=db password=hunter2", "hunter2")
+    return flow
+
+
+#: What loading a `Trap` leaves here.
+SPRUNG: list[str] = []
+
+
+@dataclasses.dataclass
+class Trap:
+    """Runs code wherever it is loaded."""
+
+    text: str
+    carriers: int = 3
+
+    def __reduce__(self):
+        return spring, (self.text,)
+
+
+def spring(text):
+    SPRUNG.append(text)
+    return Trap(text)
+
+
+@task
+def trapped(day):
+    return Trap(f"{HURT} {day}", carriers=day)
+
+
+@task
+def month(day):
+    return {"month": 7, "days": [1, 2, day]}
+
+
+@task
+def each(size):
+    return size * size
+
+
+@task
+def show(day):
+    return Drawing() if day == 1 else HURT
+
+
+def differing(day=1):
+    """Return a flow of which each task gives something else on another day: a table, a tree, a trap, a picture, a mapped list."""
+    with Flow("differs") as flow:
+        numbers(day)
+        trapped(day)
+        month(day)
+        show(day)
+        each.map([1, 2, 2 + day])
     return flow

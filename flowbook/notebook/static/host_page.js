@@ -16,7 +16,6 @@ const CANNOT = new Set([
   "render",
   "debug",
   "invalidate",
-  "compare",
   "only-changed",
   "plan",
   "hand-over",
@@ -35,8 +34,8 @@ export class PageModel {
   #stream;
 
   /**
-   * @param {{what: string, base: URL, by: () => string, showRun: (run: string) => void, signal: AbortSignal, headers?: () => Record<string, string>}} given
-   *   `showRun` goes to another run's page
+   * @param {{what: string, base: URL, by: () => string, showRun: (run: string) => void, signal: AbortSignal, headers?: () => Record<string, string>, begin?: string}} given
+   *   `showRun` goes to another run's page; a view begins with `begin`, as if the server said so
    */
   constructor(given) {
     this.given = given;
@@ -72,6 +71,7 @@ export class PageModel {
   /** @param {any} message */
   #hear(message) {
     if (message.type === "graph") this.#set("graph", message.graph);
+      if (this.given.begin) message.begin = this.given.begin;
     else if (message.type === "snapshot") {
       this.#values.snapshot = message;
       this.#events.tell("snapshot");

@@ -7,6 +7,8 @@ import panel from "./panel.js";
 
 const [root] = shell("runs");
 const run = decodeURIComponent(location.pathname.split("/").pop() ?? "");
+/** Of the run to compare this one with, where a link says so. */
+const other = new URLSearchParams(location.search).get("compare");
 const end = new AbortController();
 const model = new PageModel({
   what: `run:${run}`,
@@ -14,6 +16,7 @@ const model = new PageModel({
   by: person,
   showRun: (id) => location.assign(new URL(`runs/${encodeURIComponent(id)}`, base)),
   signal: end.signal,
+  ...(other ? { begin: `compare:${other}` } : {}),
 });
 
 begin(/** @type {HTMLElement} */ (root));
@@ -30,7 +33,7 @@ function begin(el) {
       el.replaceChildren();
       panel.render({ model, root: el, signal: end.signal });
       tellState();
-      choose();
+      if (!other) choose();
     },
     first.signal,
   );

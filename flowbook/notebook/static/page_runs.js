@@ -33,6 +33,9 @@ class RunsPage {
   #body = dom.h("div", { class: "scroll part", tabindex: 0, role: "region", "aria-label": "Runs" });
   #count = dom.h("span", { class: "grow" });
   #link = dom.h("span", { class: "link", role: "status" });
+  /** The runs that are chosen to be compared, the last two of one flow. @type {Row[]} */
+  #chosen = [];
+  #bar = dom.h("div", { class: "foot chosen", role: "status", hidden: true });
 
   /** @param {HTMLElement} root */
   constructor(root) {
@@ -41,7 +44,8 @@ class RunsPage {
     this.root = root;
     const side = dom.h("span", { class: "side" }, dom.h("span", { class: "row tight" }, this.#flow, this.#state, this.#search));
     const foot = dom.h("div", { class: "foot" }, this.#count, this.#link, dom.button("more", "Earlier"));
-    root.append(dom.h("div", { class: "head" }, dom.h("h3", {}, "Runs"), side), this.#body, foot);
+    root.append(dom.h("div", { class: "head" }, dom.h("h3", {}, "Runs"), side), this.#body, this.#bar, foot);
+    this.#body.addEventListener("change", (event) => event.target instanceof HTMLInputElement && this.#choose(event.target));
     for (const field of [this.#flow, this.#state, this.#search]) field.addEventListener("input", () => this.#draw());
     foot.addEventListener("click", (event) => event.target instanceof Element && event.target.closest('[data-action="more"]') && this.#askForMore());
   }
@@ -84,6 +88,25 @@ class RunsPage {
     this.#draw();
   }
 
+  /** Choose a run to compare it, or no longer; a third one takes the place of the first, and one of another flow that of both. @param {HTMLInputElement} box */
+  #choose(box) {
+    const id = box.closest("tr")?.dataset.run;
+    const run = this.#all(this.#sent?.runs ?? []).find((each) => each.id === id);
+    if (!run) return;
+    const others = this.#chosen.filter((each) => each.id !== run.id && each.flow === run.flow);
+    this.#chosen = box.checked ? [...others, run].slice(-2) : others;
+    this.#showChosen();
+  }
+
+  #showChosen() {
+    const ids = new Set(this.#chosen.map(({ id }) => id));
+    for (const box of this.#body.querySelectorAll("input")) box.checked = ids.has(box.closest("tr")?.dataset.run ?? "");
+    const [old, now] = [...this.#chosen].sort((a, b) => a.number - b.number);
+    this.#bar.hidden = !old;
+    const said = old && !now ? `Run ${old.number} of ${old.flow} is chosen; choose another one to compare it with.` : "2 chosen";
+    this.#bar.replaceChildren(dom.h("span", { class: "grow" }, said), old && now ? comparing(old, now) : "");
+  }
+
   // Drawing
 
   #draw() {
@@ -123,13 +146,14 @@ class RunsPage {
     const json = JSON.stringify(cells);
     if (json === this.#json) return;
     this.#json = json;
-    const focused = this.#body.contains(document.activeElement) ? document.activeElement?.getAttribute("href") : null;
+    const focused = this.#body.contains(document.activeElement) ? document.activeElement?.getAttribute("aria-label") : null;
     const bodies = groups.map(({ title, rows }, g) => bodyOf(title, rows, /** @type {Cells[]} */ (cells[g]?.[1])));
     const empty = dom.h("p", { class: "pad dim" }, "No run fits.");
     this.#body.replaceChildren(
       groups.length ? dom.h("table", { class: "roomy runs" }, columnsOf(), headOf(), ...bodies) : this.#sent?.runs.length ? empty : nothingYet(),
     );
-    if (focused) /** @type {HTMLElement | null} */ (this.#body.querySelector(`a[href="${CSS.escape(focused)}"]`))?.focus();
+    if (focused) /** @type {HTMLElement | null} */ (this.#body.querySelector(`[aria-label="${CSS.escape(focused)}"]`))?.focus();
+    this.#showChosen();
   }
 
   /** @param {Group[]} groups */
@@ -200,6 +224,9 @@ function rowOf(run, { what, where, when, took, action, isPrimary }) {
   const name = dom.h(
     "span",
     { class: "row tight nowrap" },
+    run.started === null
+      ? ""
+      : dom.h("input", { type: "checkbox", "data-action": "choose-run", "aria-label": `Choose ${run.flow} run ${run.number} to compare it` }),
     glyph(run.state),
     dom.h("b", { title: run.flow }, middleCut(run.flow, NAME_MOST)),
     dom.h("span", { class: "dim" }, `run ${run.number}`),
@@ -224,6 +251,13 @@ function rowOf(run, { what, where, when, took, action, isPrimary }) {
     dom.h("td", { class: "num nowrap phone-hide" }, took),
     dom.h("td", { class: "num" }, link),
   );
+}
+
+/** The way to the page that compares two runs. @param {Row} old @param {Row} now */
+function comparing(old, now) {
+  const address = new URL(`runs/${encodeURIComponent(now.id)}`, base);
+  address.search = new URLSearchParams({ compare: old.id }).toString();
+  return dom.h("a", { class: "btn primary", "data-action": "compare", href: address.href }, `Compare run ${old.number} with run ${now.number}`);
 }
 
 /** @param {string} state */

@@ -179,6 +179,15 @@ export class PanelViews {
   #leaveComparison() {
     this.isComparing = false;
     this.show();
+  /** @param {string} other of the older run */
+  #compareFromStart(other) {
+    const { state } = this.given;
+    if (!other || !state.run) return;
+    state.tab = "runs";
+    this.runs.ask();
+    this.#compare([other, state.run.id]);
+  }
+
   }
 
   /** Why there is no plan. */
@@ -197,9 +206,10 @@ export class PanelViews {
     else this.#go(null);
   }
 
-  /** Begin as the kernel asks, once. @param {string | undefined} what "replay": play the run from its start; "plan": show the plan */
+  /** Begin as the kernel asks, once. @param {string | undefined} what "replay": play the run from its start; "plan": show the plan; "compare:ID": what differs from that run */
   begin(what) {
-    if (this.#hasBegun || (what !== "replay" && what !== "plan")) return;
+    const [verb, other] = (what ?? "").split(":");
+    if (this.#hasBegun || !["replay", "plan", "compare"].includes(verb ?? "")) return;
     this.#hasBegun = true;
     // Once the run is there, it is shown: the page may have been loaded again.
     if (what === "plan") return this.given.state.run?.stage === "new" ? this.choose("plan") : undefined;
@@ -213,6 +223,7 @@ export class PanelViews {
     const { state } = this.given;
     if (this.changes.run && this.changes.run !== state.run?.id) this.#go(null);
     const { opened } = state;
+    if (verb === "compare") return this.#compareFromStart(other ?? "");
     if (opened && (keys === "all" || [...keys].some((key) => key === opened || state.nodeOf(key) === opened))) this.children.refresh();
     this.#askForTab();
   }
