@@ -18,14 +18,17 @@ if TYPE_CHECKING:
     from flowbook.draw.picture import Theme
     from flowbook.engine.graph import Graph
 
-__all__ = ["Cause", "Outcome", "PlannedTask", "RunPlan"]
+__all__ = ["FAILURE_TRIGGERS", "Cause", "Outcome", "PlannedTask", "RunPlan"]
 
 #: What will become of a task: taken from the cache; run; waits for a person; runs only if something fails; stays; is left out.
 Outcome = Literal["hit", "run", "wait", "if failed", "keep", "out"]
-#: Why a task will run, in one word, so that tasks can be counted by it.
+#: Why a task will run, in one word, so that tasks can be counted by it; the last three of a run that goes on.
 Cause = Literal[
-    "", "new", "code", "input", "variable", "parameter", "expired", "deleted", "not cached", "above", "unknown", "asked"
-]
+    "", "new", "code", "input", "variable", "parameter", "expired", "deleted", "not cached", "above", "unknown", "asked",
+    "waits", "failed", "open",
+]  # fmt: skip
+#: Triggers with which a task runs only if something above it fails, by name.
+FAILURE_TRIGGERS = frozenset({"all_failed", "any_failed", "some_failed"})
 
 _WORDS: Mapping[str, str] = {
     "hit": "from the cache",
@@ -47,6 +50,9 @@ _CAUSES: Mapping[Cause, str] = {
     "above": "{} below these",
     "unknown": "{} that can't be foreseen",
     "asked": "{} asked for",
+    "waits": "{} that waits for you",
+    "failed": "{} that failed",
+    "open": "{} yet to run",
 }
 _ROWS_SHOWN = 60
 

@@ -20,7 +20,7 @@ from flowbook.flow_run import option_checks
 from flowbook.flow_run.evidence import Evidence, child_origin, made_by, stored
 from flowbook.flow_run.fingerprint import fingerprint
 from flowbook.flow_run.misses import Made, differences, in_words, with_lines
-from flowbook.flow_run.plan import PlannedTask
+from flowbook.flow_run.plan import FAILURE_TRIGGERS, PlannedTask
 from flowbook.flow_run.plan_times import with_times, workers_of
 from flowbook.flow_run.planned_part import left_alone, with_kept_children
 from flowbook.flow_run.recording import output_cache
@@ -56,7 +56,6 @@ _RUNS = 3
 _NAMED_AT_MOST = 3
 #: The options of `Flow.plan`; everything else is a parameter.
 _OPTIONS = frozenset({"based_on", "executor", "only", "start", "start_at", "up_to", "use_cache"})
-_FAILURE_TRIGGERS = frozenset({"all_failed", "any_failed", "some_failed"})
 _UNSEEN = object()
 _MISSING: Any = object()
 
@@ -207,7 +206,7 @@ class _Planner:
         failing = [up for up in spec.upstream if self._outcome(up) == "if failed"]
         if spec.is_manual:
             self._put(key, "wait", "until a person resumes it")
-        elif spec.trigger is not None and name_of(spec.trigger) in _FAILURE_TRIGGERS:
+        elif spec.trigger is not None and name_of(spec.trigger) in FAILURE_TRIGGERS:
             above = listed(spec.upstream, _NAMED_AT_MOST) if spec.upstream else "something"
             self._put(key, "if failed", f"only if {above} {'fails' if len(spec.upstream) == 1 else 'fail'}")
         elif failing and spec.trigger is None:

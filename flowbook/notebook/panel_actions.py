@@ -14,6 +14,7 @@ from flowbook.notebook.runs_view import RunsView
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from flowbook.flow_run.rest_plan import Way
     from flowbook.flow_run.reuse import RanTask
     from flowbook.notebook.parts_asked import Asked, MenuEntry
     from flowbook.notebook.ports import RunLike, VersionsLike
@@ -113,6 +114,12 @@ def _refuse_plan(parameters: Mapping[str, object], asked: Asked) -> Mapping[str,
     raise RefusedError(msg)
 
 
+def _refuse_rest(run: RunLike, way: Way) -> Mapping[str, Any]:
+    del run, way
+    msg = "This panel can't plan how a run goes on. Its page on flowbook's server can."
+    raise RefusedError(msg)
+
+
 def _retry(run: RunLike, by: str, note: str, keys: Sequence[str] = ()) -> Started:
     return Started(cast("RunLike", run.retry(by=by, note=note, tasks=keys)), "What failed runs again.")
 
@@ -180,6 +187,7 @@ class PanelActions:
     Attributes:
         run: starts the flow again with these parameters (values, not texts), or what is asked for of it.
         plan: returns what that would do; see `RunPlan.plain`.
+        plan_rest: returns what a run at rest would do if it went on; see `rest_plan_view`.
         menu: returns what the choices of a task's menu, or without a task of the flow's, would do.
         retry: runs again what failed in a run, or of it these tasks; gets who decides, and a note.
         hand_over: lets a process of its own go on with a run; gets who decides.
@@ -190,6 +198,7 @@ class PanelActions:
         cell_name: returns "In [4]" for the file name of a notebook's cell.
         history: returns a task's earlier runs, newest first.
         output: returns what a task gave in another run, by the run's id and the task's key.
+        versions: reads outputs, to compare them, where no pickle may be loaded; None: they are loaded.
         decisions_before: returns what people decided about a task in earlier runs, newest first.
         why_ran: returns why a cached task of the run that is shown ran; None if nothing is known.
         maker: returns the number of the run that made a cache entry, by the entry's id; empty if it isn't known.
@@ -198,7 +207,6 @@ class PanelActions:
         invalidate: lets the stored outputs of a task of a run expire, or of a child its own; returns what became of them.
         compare: returns what differs from one run to another, by their ids; see `RunComparison.plain`.
         compared: returns the comparison of two runs itself, to keep it in a variable.
-        versions: reads outputs, to compare them, where no pickle may be loaded; None: they are loaded.
         rows_before: returns the rows of a task's output in earlier runs, by the run's id.
         open_run: returns the run of an id, to show it.
         edits: returns what was edited since the tasks of a run ran.
@@ -210,6 +218,7 @@ class PanelActions:
 
     run: Callable[[Mapping[str, object], Asked], Started] = _refuse_run
     plan: Callable[[Mapping[str, object], Asked], Mapping[str, Any]] = _refuse_plan
+    plan_rest: Callable[[RunLike, Way], Mapping[str, Any]] = _refuse_rest
     menu: Callable[[Mapping[str, object], Asked], Sequence[MenuEntry]] = lambda *_: ()
     retry: Callable[[RunLike, str, str, Sequence[str]], Started] = _retry
     hand_over: Callable[[RunLike, str], Started] = _hand_over
@@ -220,6 +229,7 @@ class PanelActions:
     cell_name: Callable[[str], str | None] = lambda _: None
     history: Callable[[str], Sequence[Mapping[str, Any]]] = lambda _: ()
     output: Callable[[str, str], object] = _refuse_output
+    versions: VersionsLike | None = None
     decisions_before: Callable[[str], Sequence[PastDecision]] = lambda _: ()
     why_ran: Callable[[str], RanTask | None] = lambda _: None
     maker: Callable[[str], str] = lambda _: ""
@@ -229,7 +239,6 @@ class PanelActions:
     compare: Callable[[str, str], Mapping[str, Any]] = _refuse_compare
     compared: Callable[[str, str], object] = _refuse_compare
     rows_before: Callable[[str], Mapping[str, int]] = lambda _: {}
-    versions: VersionsLike | None = None
     open_run: Callable[[str], RunLike] = _refuse_open
     edits: Callable[[RunLike], Edits] = lambda _: Edits()
     pages: Callable[[ResultRef], Pager] | None = None

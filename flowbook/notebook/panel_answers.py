@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from flowbook.engine.state import Paused
+from flowbook.engine.state import Cancelled, Crashed, Paused
 from flowbook.engine.task_keys import parent_key
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.panel_actions import Decided, who_decides
@@ -49,6 +49,11 @@ class Answered(Protocol):
         ...
 
 
+def _is_broken_off(state: State) -> bool:
+    """Return whether a run has tasks to run although it is over: it was cancelled, or its process died."""
+    return isinstance(state, Cancelled | Crashed)
+
+
 class PanelAnswers:
     """Answers the tasks of the run that a panel shows.
 
@@ -91,7 +96,8 @@ class PanelAnswers:
         for name in named:
             self._session.check_known(name)
         waiting = self._waiting(named)
-        self._check_waiting(named, waiting)
+        if not (action == "resume" and not named and _is_broken_off(run.state)):
+            self._check_waiting(named, waiting)
         keys, by, note = named or list(waiting), who_decides(command, self._actions), _note(command)
         decided = Decided(action, tuple(keys), note, dict(inputs or {}))
         said = ""
@@ -106,6 +112,8 @@ class PanelAnswers:
         one, many, done = _SAID[action]
         self._answered.update({each: (state, done) for each, state in waiting.items()})
         changed = f" with another {phrases.listed(list(inputs))}" if inputs else ""
+        if not waiting:
+            return said or f"{run.flow_name} goes on."
         return said or f"{phrases.listed(list(waiting))} {one if len(waiting) == 1 else many}{changed}."
 
     def _inputs(self, texts: object) -> dict[str, object]:

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flowbook.flow_run.plan import RunPlan
+    from flowbook.flow_run.rest_plan import Way
     from flowbook.notebook.ports import RunLike
 
-__all__ = ["OF_FLOW", "OF_TASK", "Asked", "MenuEntry", "What", "menu_entries", "options_of"]
+__all__ = ["OF_FLOW", "OF_REST", "OF_TASK", "Asked", "MenuEntry", "What", "menu_entries", "options_of"]
 
 #: Everything; the same without the cache; what was edited; from a task on; a task alone; what a task needs; what lies below an
 #: earlier output.
@@ -21,6 +22,8 @@ What = Literal["all", "without-cache", "only-changed", "run-from", "only-this", 
 #: The choices of a task's menu, and of the flow's.
 OF_TASK: tuple[What, ...] = ("only-this", "run-from", "up-to", "only-changed")
 OF_FLOW: tuple[What, ...] = ("all", "only-changed", "without-cache")
+#: How a run at rest goes on; these are planned, and not started as runs.
+OF_REST: tuple[Way, ...] = ("resume", "retry")
 #: Shorter times aren't told.
 _TOLD_S = 0.05
 _PARTS: dict[What, str] = {"run-from": "start_at", "only-this": "only", "up-to": "up_to"}

@@ -5,11 +5,11 @@ Executed in the command worker's thread. With which code a run goes on is the ho
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.panel_actions import who_decides
-from flowbook.notebook.parts_asked import OF_FLOW, OF_TASK, Asked, What
+from flowbook.notebook.parts_asked import OF_FLOW, OF_REST, OF_TASK, Asked, What
 from flowbook.notebook.view_queries import runs_asked_for
 from flowbook.report import phrases
 
@@ -114,11 +114,15 @@ class RunCommands:
         return self._started(self._actions.run(parameters, asked))
 
     def _on_plan(self, command: Command) -> str:
+        way = next((each for each in OF_REST if each == command.get("what")), None)
+        if way is not None:
+            return self._planned(command, self._actions.plan_rest(self._session.run, way), way, "")
         asked = self._asked(command)
         plan = self._actions.plan(self._parameters(command.get("parameters") or {}), asked)
-        self._session.tell(
-            {"type": "plan", "id": command["id"], "plan": plan, "what": asked.what, "key": asked.key or ""}
-        )
+        return self._planned(command, plan, asked.what, asked.key or "")
+
+    def _planned(self, command: Command, plan: Mapping[str, Any], what: str, key: str) -> str:
+        self._session.tell({"type": "plan", "id": command["id"], "plan": plan, "what": what, "key": key})
         return str(plan.get("summary", ""))
 
     def _on_menu(self, command: Command) -> str:

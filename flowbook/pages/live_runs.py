@@ -20,10 +20,11 @@ from flowbook.notebook.pacer import Pacer
 from flowbook.notebook.panel_actions import PanelActions, parse_parameter
 from flowbook.notebook.panel_records import PanelRecords, run_that_made
 from flowbook.notebook.panel_session import PanelSession
+from flowbook.notebook.rest_plan_view import rest_plan_view
 from flowbook.pages.frames import pager_of
 from flowbook.pages.stored_run import StoredRun
-
 from flowbook.pages.stored_versions import StoredVersions
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -197,17 +198,18 @@ def actions_for(store: Store, run: StoredRun) -> PanelActions:
         rows_before=records.rows,
         open_run=_refuse_open,
         pages=pager_of(store),
-    )
         versions=StoredVersions(store, run.run_id),
+        plan_rest=lambda shown, way: rest_plan_view(shown, way, store.plan_reads(run.record.project, run.flow_name)),
         compare=lambda first, second: _compared(store, first, second),
+    )
 
 
-def _literal(text: str) -> object:
 def _compared(store: Store, first: str, second: str) -> dict[str, Any]:
     runs = StoredRun(store, first), StoredRun(store, second)
     return comparison_view(compared_runs(*runs, store))
 
 
+def _literal(text: str) -> object:
     if text.lstrip().startswith("$"):
         msg = f"{text.strip()[:80]} names a variable, and a page has none. Write the value itself, e.g. 20 or JFK."
         raise RefusedError(msg)

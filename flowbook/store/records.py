@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from flowbook.engine.state import Mapped
+from flowbook.engine.steps import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -348,6 +349,7 @@ def graph_record(
                 "manual": spec.is_manual,
                 **({"question": question} if spec.is_manual and (question := spec.question()) else {}),
                 "parameter": spec.is_parameter,
+                **({"trigger": name_of(spec.trigger)} if spec.trigger is not None else {}),
                 **({"gathers": True} if spec.gathers else {}),
                 **({"cleans_up": True} if spec.cleans_up else {}),
                 **({"retries": spec.retry.max_retries} if spec.retry is not None else {}),

@@ -29,13 +29,13 @@ def read_graph(record: Mapping[str, Any]) -> Graph:
 
 
 class _RecordedTask:
-    """Stands for the function of a task: it has only the question that its docstring asks."""
+    """Stands for the function of a task, or its trigger: it has only its name, and the question that its docstring asks."""
 
     def __init__(self, name: str, question: str) -> None:
         self.__name__ = name
         self.__doc__ = question
 
-    def __call__(self, *_: object, **__: object) -> object:
+    def __call__(self, *_: object, **__: object) -> bool:
         msg = f"{self.__name__} was read from a record, which has no code to run."
         raise LookupError(msg)
 
@@ -51,6 +51,7 @@ def _spec(task: Mapping[str, Any]) -> TaskSpec:
         run=_RecordedTask(name, str(task.get("question") or "")),
         bindings=tuple(_binding(each, inputs[each], elements) for each in inputs),
         upstream=tuple(task.get("upstream", ())),
+        trigger=_RecordedTask(trigger, "") if (trigger := str(task.get("trigger") or "")) else None,
         is_mapped=bool(task.get("mapped")),
         is_manual=bool(task.get("manual")),
         is_parameter=bool(task.get("parameter")),

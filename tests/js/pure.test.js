@@ -195,6 +195,13 @@ test("the head offers what can be done, and says why not", () => {
     "resume",
   ]);
   assert.deepEqual(offered({ run: { ...run, state: "Failed", stage: "over", ended: 5 }, failed: 2, paused: 0 }), ["run", "retry"]);
+  for (const state of ["Crashed", "Cancelled"]) {
+    const over = { ...run, state, stage: /** @type {const} */ ("over"), ended: 5 };
+    assert.deepEqual(
+      buttons({ run: over, failed: 0, paused: 0 }).map(({ label }) => label),
+      ["Run", "Resume"],
+    );
+  }
   assert.deepEqual(offered({ run: { ...run, state: "Cancelling", where: "here" }, failed: 0, paused: 0 }), [
     "run: It is still being cancelled",
     "cancel: Already being cancelled",

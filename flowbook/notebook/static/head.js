@@ -37,7 +37,7 @@ const REPORT = ["Report of", "As it was when the report was written"];
 
 /** @type {Record<string, string>} */
 const TITLES = {
-  resume: "Resume everything that waits",
+  resume: "Goes on with everything that waits or has yet to run",
   "cancel-now": "Stops the tasks that still run, too",
   "hand-over": "A process of its own goes on with it: what runs here ends, nothing runs twice, and the kernel may be closed",
   "take-back": "What runs there ends, then the run goes on in this kernel",
@@ -51,6 +51,9 @@ const RUN_MENU = { action: "run-menu", label: "", why: null, isPrimary: false };
 /** What took less is said in one unit; a clock would say 0:00. */
 const BRIEF_S = 10;
 const WAITING_LEAST_S = 10;
+
+/** Whether the run has tasks to run although it is over: it was cancelled, or its process died. @param {Run | null} run */
+export const isBrokenOff = (run) => run?.stage === "over" && (run.state === "Crashed" || run.state === "Cancelled");
 
 /** Whether the run has work of its own to do. @param {Run | null} run */
 export const isUnderWay = (run) => run?.stage === "running";
@@ -110,7 +113,7 @@ export function buttons({ run, failed, paused }) {
     { action: "hand-over", label: "Keep running without this kernel", why: null, isPrimary: false, isThere: moves && run?.where === "here" },
     { action: "take-back", label: "Take back", why: null, isPrimary: false, isThere: moves && run?.where === "elsewhere" },
     { action: "retry", label: `Retry failed (${failed})`, why: null, isPrimary: false, isThere: failed > 0 },
-    { action: "resume", label: `Resume (${paused})`, why: null, isPrimary: false, isThere: paused > 0 },
+    { action: "resume", label: paused ? `Resume (${paused})` : "Resume", why: null, isPrimary: false, isThere: paused > 0 || isBrokenOff(run) },
   ];
   return all.filter(({ isThere }) => isThere);
 }

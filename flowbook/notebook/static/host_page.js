@@ -17,7 +17,6 @@ const CANNOT = new Set([
   "debug",
   "invalidate",
   "only-changed",
-  "plan",
   "hand-over",
   "take-back",
   "to-variable",
@@ -71,8 +70,8 @@ export class PageModel {
   /** @param {any} message */
   #hear(message) {
     if (message.type === "graph") this.#set("graph", message.graph);
-      if (this.given.begin) message.begin = this.given.begin;
     else if (message.type === "snapshot") {
+      if (this.given.begin) message.begin = this.given.begin;
       this.#values.snapshot = message;
       this.#events.tell("snapshot");
       this.#events.tell("message", message);

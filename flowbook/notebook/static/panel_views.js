@@ -6,12 +6,13 @@ import { ChildrenView } from "./children.js";
 import { Compare } from "./compare.js";
 import * as dom from "./dom.js";
 import { groupPage } from "./group_page.js";
-import { isUnderWay } from "./head.js";
+import { isBrokenOff, isUnderWay } from "./head.js";
 import { Logs } from "./logs.js";
 import { PlanView } from "./plan_view.js";
 import { Replay } from "./replay.js";
 import { childrenPage } from "./report_answers.js";
 import { Runs } from "./runs.js";
+import { isFailed } from "./states.js";
 import { Timeline } from "./timeline.js";
 
 /** @typedef {import("./panel_state.js").PanelState} PanelState */
@@ -40,6 +41,8 @@ export class PanelViews {
   /** Whether a replay was begun, and whether it plays once the changes are there. */
   #hasBegun = false;
   #playsSoon = false;
+  /** How the run could go on, and its states, when that was planned last. */
+  #plannedAbout = "";
   /** Answers about children, by the key of their task. @type {Record<string, any>} */
   #kept = {};
 
@@ -140,7 +143,7 @@ export class PanelViews {
     if (tab === "graph" && this.given.state.tab === tab) this.open(null);
     this.given.state.tab = tab;
     this.#askedAbout = "";
-    if (tab === "plan") this.propose({ what: "all", key: "" });
+    if (tab === "plan") this.propose({ what: this.#wayOn || "all", key: "" });
     else this.#askForTab();
   }
 
@@ -176,9 +179,6 @@ export class PanelViews {
     this.show();
   }
 
-  #leaveComparison() {
-    this.isComparing = false;
-    this.show();
   /** @param {string} other of the older run */
   #compareFromStart(other) {
     const { state } = this.given;
@@ -188,6 +188,17 @@ export class PanelViews {
     this.#compare([other, state.run.id]);
   }
 
+  #leaveComparison() {
+    this.isComparing = false;
+    this.show();
+  }
+
+  /** How a run at rest goes on, where the host starts no run of its own: "resume", "retry", or "" where it can't. */
+  get #wayOn() {
+    const { state, cannot } = this.given;
+    if (!cannot.has("run") || isUnderWay(state.run)) return "";
+    const names = state.counts().map(([name]) => name);
+    return names.includes("Paused") || isBrokenOff(state.run) ? "resume" : names.some(isFailed) ? "retry" : "";
   }
 
   /** Why there is no plan. */
@@ -195,7 +206,8 @@ export class PanelViews {
     const { link } = this.given;
     const said = link.commands.said("plan:");
     if (this.#isWrong) return "Correct the parameters first.";
-    return link.status !== "live" ? "Only a kernel that has the flow can plan a run." : said && !said.ok ? said.text : "";
+    const nobody = this.given.cannot.has("run") ? "The server doesn't answer." : "Only a kernel that has the flow can plan a run.";
+    return link.status !== "live" ? nobody : said && !said.ok ? said.text : "";
   }
 
   /** Show or hide the slider below the graph. */
@@ -211,6 +223,7 @@ export class PanelViews {
     const [verb, other] = (what ?? "").split(":");
     if (this.#hasBegun || !["replay", "plan", "compare"].includes(verb ?? "")) return;
     this.#hasBegun = true;
+    if (verb === "compare") return this.#compareFromStart(other ?? "");
     // Once the run is there, it is shown: the page may have been loaded again.
     if (what === "plan") return this.given.state.run?.stage === "new" ? this.choose("plan") : undefined;
     this.#playsSoon = true;
@@ -223,9 +236,20 @@ export class PanelViews {
     const { state } = this.given;
     if (this.changes.run && this.changes.run !== state.run?.id) this.#go(null);
     const { opened } = state;
-    if (verb === "compare") return this.#compareFromStart(other ?? "");
+    this.#followRest();
     if (opened && (keys === "all" || [...keys].some((key) => key === opened || state.nodeOf(key) === opened))) this.children.refresh();
     this.#askForTab();
+  }
+
+  /** The plan of how a run at rest goes on is another one once that has changed; once it goes on, there is none. */
+  #followRest() {
+    const { state, cannot } = this.given;
+    if (state.tab !== "plan" || !cannot.has("run")) return;
+    const about = JSON.stringify([this.#wayOn, state.counts()]);
+    if (about === this.#plannedAbout) return;
+    this.#plannedAbout = about;
+    if (this.#wayOn) this.propose({ what: this.#wayOn, key: "" });
+    else this.choose("graph");
   }
 
   /** A second has passed. */
@@ -235,7 +259,7 @@ export class PanelViews {
 
   /** Show what is chosen now. */
   show() {
-    const { state, parts, link } = this.given;
+    const { state, parts, link, cannot } = this.given;
     const isGraph = state.tab === "graph";
     parts.children.hidden = !isGraph || state.opened === null;
     for (const name of /** @type {const} */ (["timeline", "logs", "runs", "plan"])) parts[name].hidden = state.tab !== name;
@@ -244,8 +268,9 @@ export class PanelViews {
     this.compare.stand(above === "compare");
     for (const tab of parts.tabButtons) {
       const isChosen = tab.dataset.tab === state.tab;
-      // Only a kernel plans a run.
-      const isOut = tab.dataset.tab === "plan" && link.status === "saved" && !isChosen;
+      // Only a kernel plans a run; a page of the server plans how one goes on that is at rest.
+      const cannotPlan = link.status === "saved" || (cannot.has("run") && !this.#wayOn);
+      const isOut = tab.dataset.tab === "plan" && cannotPlan && !isChosen;
       dom.set(tab, { "aria-selected": isChosen ? "true" : "false", tabindex: isChosen ? 0 : -1, hidden: isOut });
     }
     parts.replay.hidden = !(state.tab === "timeline" || (isGraph && state.isReplay));

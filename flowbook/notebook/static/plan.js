@@ -5,7 +5,7 @@ import { spread } from "./states.js";
 
 /** @typedef {"hit" | "run" | "wait" | "if failed" | "keep" | "out"} Outcome */
 /** @typedef {{outcome: Outcome, words: string, why: string, cause: string, made: number | null, made_by: number | null, expected_s: number | null, width: number | null, hits: number, keeps?: number, waits_after_s: number | null}} Planned */
-/** @typedef {{flow: string, number: number, expected_s: number | null, least_s: number | null, most_s: number | null, runs: number, part?: string, summary: string, tasks: Record<string, Planned>}} Plan */
+/** @typedef {{flow: string, number: number, expected_s: number | null, least_s: number | null, most_s: number | null, runs: number, part?: string, summary: string, note?: string, tasks: Record<string, Planned>}} Plan */
 
 /** @typedef {import("./wire.js").Task} Task */
 
@@ -18,7 +18,7 @@ export const SAID = { Success: "stay as they are", Cached: "from the cache", Pen
 /** Longer values of parameters are cut. */
 const VALUE_LENGTH = 12;
 /** Causes that need no third line: the edges, or the word, say them. */
-const PLAIN = new Set(["", "above", "asked", "not cached"]);
+const PLAIN = new Set(["", "above", "asked", "not cached", "open", "waits"]);
 
 /** What will happen, in a few lines: how many tasks, and what about them. @param {Plan} plan @returns {[Outcome, string, string][]} */
 export function partsOf(plan) {
@@ -58,6 +58,9 @@ const CAUSES = {
   above: "below these",
   unknown: "can't be foreseen",
   asked: "asked for",
+  waits: "waiting for you",
+  failed: "failed",
+  open: "yet to run",
 };
 
 /** How long it will take: `about 25.0 s (22.0 s to 31.0 s, from 9 runs)`. @param {Plan} plan */

@@ -36,7 +36,7 @@ export class PlanTable {
 
   /** Give the button that goes on the focus. */
   focus() {
-    /** @type {HTMLElement | null} */ (this.#title.querySelector('[data-action="run-plan"]') ?? this.#title)?.focus({ preventScroll: true });
+    /** @type {HTMLElement | null} */ (this.#title.querySelector("button.primary") ?? this.#title)?.focus({ preventScroll: true });
   }
 
   /** @param {{plan: Plan, what?: string}} answer */
@@ -73,9 +73,21 @@ export const waiting = (refusal) => [dom.h("span", { class: "dim grow" }, refusa
 
 const notNow = () => dom.button("not-now", "Not now", { title: "Nothing runs" });
 
+/** How a run at rest goes on: what that is called, and its button. @type {Record<string, [string, string]>} */
+const ON = { resume: ["Resuming", "Resume"], retry: ["Retrying", "Retry failed"] };
+
 /** What the plan is of, and what can be done with it. @param {Plan} plan @param {string} what */
 export function headOf(plan, what) {
   const count = format.plural(Object.keys(plan.tasks).length, "task");
+  const on = ON[what];
+  if (on) {
+    return [
+      dom.h("b", {}, `${on[0]} run ${plan.number}`),
+      dom.h("span", { class: "dim grow" }, `${count}, ${plans.timeOf(plan)}`),
+      dom.button(what, on[1], { class: "primary" }),
+      notNow(),
+    ];
+  }
   const title = `Plan of run ${plan.number}${plan.part ? `, ${plan.part}` : ""}${what === "without-cache" ? ", without the cache" : ""}`;
   const other = what === "all" && plans.partsOf(plan).some(([outcome]) => outcome === "hit");
   return [

@@ -13,6 +13,8 @@ import { ToldGraph } from "./told_graph.js";
 
 const RUNS_SHOWN = 5;
 const BAR_PX = 96;
+/** Such a plan is made anew by itself: nobody can change what it is made of. */
+const ON_REST = { resume: true, retry: true };
 
 export class PlanView {
   /** @type {Plan | null} */
@@ -93,7 +95,7 @@ export class PlanView {
 
   /** Give the button that goes on the focus. */
   focus() {
-    /** @type {HTMLElement | null} */ (this.#title.querySelector('[data-action="run-plan"]') ?? this.#title)?.focus({ preventScroll: true });
+    /** @type {HTMLElement | null} */ (this.#title.querySelector("button.primary") ?? this.#title)?.focus({ preventScroll: true });
   }
 
   /** @param {{plan: Plan, what?: string}} answer */
@@ -134,7 +136,8 @@ export class PlanView {
     const now = this.given.now();
     this.graph.tell(new Map([...this.#given(), ...Object.entries(plan.tasks).map(([key, task]) => told(key, plans.taskOf(task, now)))]));
     const parts = plans.partsOf(plan).map(([outcome, head, text]) => partOf(outcome, head, text));
-    this.#parts.replaceChildren(dom.h("h3", {}, "What will happen"), ...parts);
+    this.#parts.replaceChildren(dom.h("h3", {}, "What will happen"), ...parts, plan.note ? dom.h("p", { class: "dim note" }, plan.note) : "");
+    this.#again.hidden = this.#what in ON_REST;
     if (this.#isTable) this.#fill(plan);
   }
 
