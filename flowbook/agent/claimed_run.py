@@ -14,7 +14,7 @@ from flowbook.exceptions import FlowbookError, FlowRunnerError, RunClaimedError
 from flowbook.flow_run.ports import FlowRunnerSettings
 from flowbook.flow_run.put_down import CANCELS, decision_to_cancel, put_down
 from flowbook.flow_run.submission import record_failed_submission, submit
-from flowbook.store.process_identity import effective_state_of
+from flowbook.store.process_identity import shown_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -193,7 +193,7 @@ class ClaimedRun:
 
     def _tell_end(self) -> None:
         summary = self._recording.store.runs.summary(self.run_id)
-        state = effective_state_of(summary) or "Pending"
+        state = shown_state(summary)
         took = "" if summary.took_s is None else f" after {summary.took_s:.1f} s"
         what = "crashed" if state == "Crashed" else "ended"
         says_why = state in {"Crashed", "Failed"} and summary.message

@@ -39,7 +39,7 @@ def _fields(summary: RunSummary) -> dict[str, Any]:
     )  # fmt: skip
     return {
         **{name: getattr(summary, name) for name in same},
-        "state": effective_state_of(summary) or "Pending",
+        "state": shown_state(summary),
         "seconds": None if summary.took_s is None else round(summary.took_s, 3),
         "tasks": dict(summary.counts),
         "parameters": shown_parameters(summary.parameters),

@@ -62,7 +62,11 @@ class Deleted(_Answer):
 
 
 class RunLine(_Answer):
-    """A run, as a list shows it. `state` is Crashed if its process died before it came to rest."""
+    """A run, as a list shows it.
+
+    `state` is Crashed if its process died before it came to rest, and Cancelling from an order to cancel it until what runs
+    has ended.
+    """
 
     run_id: str
     flow: str

@@ -17,7 +17,7 @@ from flowbook.flow_run.flow_runner_of import flow_runner_of
 from flowbook.flow_run.ports import RunToStart
 from flowbook.flow_run.times import parse_time
 from flowbook.store import open_store
-from flowbook.store.process_identity import effective_state_of
+from flowbook.store.process_identity import shown_state
 from flowbook.terminal.lines import Span, printable
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ def inspect(args: Namespace, out: Output) -> int:
     found = find_deployment(store, args.deployment)
     runs = store.runs.of_deployment(found.id, _LAST_RUNS)
     last = [
-        {"run_id": each.run_id, "number": each.number, "state": effective_state_of(each), "due": each.due}
-        for each in runs
+        {"run_id": each.run_id, "number": each.number, "state": shown_state(each), "due": each.due} for each in runs
     ]
     if out.is_json:
         out.record({**_row(found, now), "runs": last})

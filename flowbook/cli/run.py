@@ -21,7 +21,7 @@ from flowbook.flow_run.waiting_tasks import as_json, waiting_tasks
 from flowbook.report.cost_text import cost_text
 from flowbook.report.secret_literals import without_secrets
 from flowbook.store import open_store
-from flowbook.store.process_identity import effective_state_of
+from flowbook.store.process_identity import shown_state
 from flowbook.store.process_output import OLDER, output_file
 from flowbook.terminal.lines import Span, printable, wrapped
 from flowbook.terminal.run_lines import decision_lines, head_lines, input_lines, run_table, task_table
@@ -47,7 +47,7 @@ _MOST_CHILDREN, _MOST_FAILURES = 5, 5
 _DECISION = ("action", "key", "by", "note", "at", "looked_at")
 _NO_RUNS = "No such runs are recorded here. Runs are recorded in notebooks, and by flow.run(record=True)."
 _NOTHING_WAITS = "No run waits for you."
-_GOES_ON = ("Running", "Pending", "Cancelling", "Submitted", None)
+_GOES_ON = ("Running", "Pending", "Cancelling", "Submitted")
 
 
 def ls(args: Namespace, out: Output) -> int:
@@ -85,7 +85,7 @@ def inspect(args: Namespace, out: Output) -> int:
             {**_row(summary), "decisions": noted, "waiting": asked, "states": [each.as_json() for each in tasks]}
         )
         return 0
-    state, now = _state_of(summary), store.now()
+    state, now = shown_state(summary), store.now()
     said = replace(summary, message=summary.message and in_commands(summary.message, args.run))
     out.lines([*head_lines(said, state, out.marks, now), *decision_lines(decisions, now)])
     out.line("")
@@ -146,6 +146,9 @@ def _hint(args: Namespace, state: str, waiting: Sequence[WaitingTask], out: Outp
 def _unknown_task(args: Namespace, summary: RunSummary) -> UnknownTaskError:
     run = f"Run {summary.number} of {summary.flow!r}"
     msg = f"{run} has no task {args.task!r}. `flowbook run inspect {args.run}` lists them."
+    if state == Cancelling.__name__ and args.task is None:
+        out.lines([(Span(f"  stop now   flowbook run cancel {name} --now", "dim"),)])
+        return
     return UnknownTaskError(msg, key=args.task)
 
 
@@ -159,7 +162,7 @@ def logs(args: Namespace, out: Output) -> int:
         raise _unknown_task(args, store.runs.summary(run_id))
     seen, pause = 0, threading.Event()
     while True:
-        is_at_rest = effective_state_of(store.runs.summary(run_id)) not in _GOES_ON
+        is_at_rest = shown_state(store.runs.summary(run_id)) not in _GOES_ON
         events = store.history.events(run_id, seen)
         seen = events[-1].seq if events else seen
         _write_logs(events, store.history.errors(run_id) if _has_failure(events) else {}, args.task, out)
@@ -240,10 +243,6 @@ def _has_failure(events: Iterable[Event]) -> bool:
     return any(isinstance(event, StateChanged) and event.state.is_failed() for event in events)
 
 
-def _state_of(summary: RunSummary) -> str:
-    return effective_state_of(summary) or "Pending"
-
-
 def _footer(count: int, limit: int | None) -> str:
     if limit is not None and count == limit:
         return f"The {count:,} newest runs. What waits for you: --waiting   all: --all   as data: --json"
@@ -251,7 +250,7 @@ def _footer(count: int, limit: int | None) -> str:
 
 
 def _row(summary: RunSummary) -> dict[str, object]:
-    state = effective_state_of(summary)
+    state = shown_state(summary)
     return {
         "run_id": summary.run_id,
         "flow": summary.flow,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import shlex
 from typing import TYPE_CHECKING
 
 from flowbook.cli.run_ends import find_run, say_state
 from flowbook.engine.answer import was_rejected
 from flowbook.engine.state_kinds import failed_by_itself
 from flowbook.exceptions import ArgumentError
+from flowbook.notebook.run_text import cancelled
 from flowbook.terminal.lines import printable
 from flowbook.terminal.reporting import has_display
 
@@ -26,6 +28,9 @@ def cancel(args: Namespace, out: Output) -> int:
     """Cancel a run, wherever it goes on."""
     run = find_run(args.run)
     run.cancel(by=args.by, note=args.note, now=args.now)
+    if not (args.now or out.is_json or run.state.is_finished()):
+        out.line(printable(cancelled(run)))
+        out.line(f"To stop it now: flowbook run cancel {shlex.quote(args.run)} --now")
     run.wait()
     return say_state(run, out)
 

@@ -24,6 +24,7 @@ __all__ = [
     "STOPPED",
     "Stopped",
     "TaskThreads",
+    "cancelled_by",
     "is_called_by",
     "raise_in",
     "stop_calls",
@@ -130,6 +131,11 @@ def task_threads() -> TaskThreads | None:
 def stopped_by(by: str, note: str) -> str:
     """Return the message of a task that `by` stopped; an empty name is a person's who gave none."""
     return f"Cancelled by {by or 'a person'} while it ran{f': {note}' if note else '.'}"
+
+
+def cancelled_by(by: str) -> str:
+    """Return what is said of a run that `by` cancelled and that goes on until its running tasks have ended."""
+    return f"by {by or 'a person'}: nothing else starts"
 
 
 @contextlib.contextmanager

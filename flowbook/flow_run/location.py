@@ -30,6 +30,8 @@ __all__ = ["AtRest", "Elsewhere", "Here", "Location"]
 
 #: How long a decision waits for a run to come to rest before it looks whether a subscriber holds the run up.
 _SUBSCRIBER_S = 1.0
+#: What is said of a run that was cancelled and still goes on.
+_CANCELLED = "Nothing more starts; what runs goes on to its end."
 
 
 class AtRest(NamedTuple):
@@ -96,7 +98,7 @@ class Here:
         """The flow's state now; Cancelling between a cancel and the end of the last running task."""
         state = self.epoch.state
         if self.epoch.is_cancelled and type(state) is Running:
-            return Cancelling("Nothing more starts; what runs goes on to its end.")
+            return Cancelling(_CANCELLED)
         if self.epoch.is_draining and type(state) is Running:
             return Running("Nothing more starts here; another process goes on once what runs has ended.")
         return state
@@ -225,8 +227,10 @@ class Elsewhere:
 
     @property
     def state(self) -> State:
-        """The flow's state, as known here."""
-        return self.remote.state
+        """The flow's state, as known here; Cancelling between a cancel and the end of the last running task."""
+        state = self.remote.state
+        is_cancelled = self.remote.snapshot.state == Cancelling.__name__
+        return Cancelling(_CANCELLED) if is_cancelled and type(state) is Running else state
 
     @property
     def states(self) -> dict[str, State]:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from flowbook.store import Store
 
 __all__ = ["ComparedRun", "ComparedTask", "RunComparison", "compared_runs", "earlier_run"]
+    from flowbook.results.code_source import ChangedLine
 
 _ROWS_IN_TEXT, _ROWS_IN_PAGE = 40, 1000
 _LINE_CHARACTERS = 60

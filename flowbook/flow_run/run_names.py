@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from flowbook import config
 from flowbook.engine.state_kinds import DISPLAY_ORDER, FAILED
 from flowbook.exceptions import UnknownRunError
-from flowbook.store.process_identity import effective_state_of
+from flowbook.store.process_identity import shown_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +90,7 @@ def _last(store: Store, text: str, flow: str | None, project: str | None) -> str
     while True:
         runs = store.runs.list(flow=match["flow"] or flow, project=project, limit=limit)
         for run in reversed(runs):
-            if states is None or effective_state_of(run) in states:
+            if states is None or shown_state(run) in states:
                 return run.run_id
         if len(runs) < limit:
             return None

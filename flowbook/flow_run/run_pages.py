@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine.state_kinds import DISPLAY_ORDER
 from flowbook.exceptions import DefinitionError
-from flowbook.store.process_identity import UNSETTLED, effective_state_of
+from flowbook.store.process_identity import UNSETTLED, shown_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +83,7 @@ def _newest(store: Store, which: RunFilter, wanted: int, before: str | None) -> 
             before=before,
         )
         #: The store has the same rows for runs that go on and for those that broke off; they are few.
-        yield from (each for each in reversed(page) if is_settled or effective_state_of(each) == which.state)
+        yield from (each for each in reversed(page) if is_settled or shown_state(each) == which.state)
         if len(page) < at_once:
             return
         before = page[0].run_id

@@ -59,7 +59,7 @@ class LabRuns:
         return overview(open_store())
 
     def act(self, run_id: str, action: str, note: str = "") -> str:
-        """Decide about a run: "resume", "skip", "reject", "retry" or "cancel". Return a sentence on what follows.
+        """Decide about a run: "resume", "skip", "reject", "retry", "cancel" or "cancel-now". Return a sentence on what follows.
 
         A run of this notebook goes on with the definitions of the moment, any other as it was recorded.
 
@@ -69,9 +69,10 @@ class LabRuns:
         run, as_recorded = self._flows.run(run_id), not self._flows.has_run(run_id)
         if action == "retry":
             return self._loop.retry(run, note, as_recorded=as_recorded).text
-        if action == "cancel":
-            run.cancel(by=person(), note=note)
-            return cancelled(run)
+        if action in {"cancel", "cancel-now"}:
+            now = action == "cancel-now"
+            run.cancel(by=person(), note=note, now=now)
+            return cancelled(run, now=now)
         if action == "reject" and not note:
             msg = "Write a note first: it becomes the message of the failure."
             raise RefusedError(msg)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 from IPython.core.error import UsageError
 
-from flowbook.engine.state_kinds import failed_by_itself
+from flowbook.engine.state_kinds import RUNNING, failed_by_itself
 from flowbook.exceptions import FlowbookError
 from flowbook.flow_run.run_comparison import earlier_run
 from flowbook.flow_run.run_names import words_of_run
@@ -360,14 +360,14 @@ class LineActions:
 
     def _movable(self, name: str | None) -> FlowRun:
         """Return the run that is named. Raises UsageError if it is over."""
-        run = self._flows.run_in(name, ("Running",))
+        run = self._flows.run_in(name, RUNNING)
         if run.state.is_finished():
             msg = f"{run.flow_name}, run {run.number}, is over: it is {type(run.state).__name__}."
             raise UsageError(msg)
         return run
 
     def _cancel(self, args: Namespace) -> None:
-        run = self._flows.run_in(args.name, ("Running", "Paused"))
+        run = self._flows.run_in(args.name, (*RUNNING, "Paused"))
         run.cancel(by=person(), note=args.note, now=args.now)
         self._say(cancelled(run, now=args.now))
 

@@ -6,9 +6,9 @@ import datetime as dt
 import html
 from typing import TYPE_CHECKING
 
-from flowbook.notebook.run_overview import shown_state
 from flowbook.store import open_store
 from flowbook.terminal.lines import plain_text, printable
+from flowbook.store.process_identity import shown_state
 from flowbook.terminal.marks import Marks
 from flowbook.terminal.run_lines import RUN_COLUMNS, run_rows, table_lines
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from flowbook.store import RunSummary, Store
 
-__all__ = ["ExpectedEnds", "overview", "shown_state"]
+__all__ = ["ExpectedEnds", "overview"]
 
 #: The newest runs that are told in any state, and at most so many of those that wait, go on or are to come.
 _NEWEST, _OF_EACH = 30, 50
@@ -72,15 +72,6 @@ def overview(
     found.update((run.run_id, run) for run in runs.list(limit=newest))
     rows = sorted(found.values(), key=lambda run: run.created, reverse=True)
     return {"now": store.now_s() if now is None else now, "runs": [_row(run, ends) for run in rows]}
-
-
-def shown_state(run: RunSummary) -> str:
-    """Return the state of a run as people see it: Crashed if its process died, Cancelling while a cancelled one goes on.
-
-    The store isn't told that a run is being cancelled, but that its tasks are; children of mapped tasks aren't among these.
-    """
-    state = effective_state_of(run) or "Pending"
-    return "Cancelling" if state == "Running" and run.counts.get("Cancelling") else state
 
 
 def _row(run: RunSummary, ends: ExpectedEnds) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flowbook.notebook.run_overview import shown_state
 from flowbook.report.phrases import listed, parameter_text, shorten
 
 if TYPE_CHECKING:
@@ -83,9 +82,9 @@ def _changed(run: RunSummary, earlier: RunSummary, codes: Mapping[str, Mapping[s
     for name, value in run.parameters.items():
         before = earlier.parameters.get(name)
         if name not in earlier.parameters:
-            parts.append(f"{name}: {_short(value)}, new")
+            parts.append(f"{name}: {_short(name, value)}, new")
         elif before != value:
-            parts.append(f"{name}: {_short(value)}, was {_short(before)}")
+            parts.append(f"{name}: {_short(name, value)}, was {_short(name, before)}")
     now, then = codes[run.run_id], codes[earlier.run_id]
     edited = [key for key, code in now.items() if key in then and then[key] != code]
     if edited:

@@ -12,6 +12,7 @@ from flowbook.draw.node_parts import alt_text
 from flowbook.draw.svg import svg
 from flowbook.engine.state import Cached, Crashed, Paused, Pending, Running
 from flowbook.engine.state_kinds import NEEDS_ATTENTION
+from flowbook.engine.stopping import cancelled_by
 from flowbook.engine.task_keys import parent_key
 from flowbook.notebook import view_model as wire
 from flowbook.notebook.drawing import drawing_of, tells_of_rows
@@ -145,7 +146,7 @@ class ShownRun:
         """Return the run's state in a word, and what there is to say of it."""
         cancelling = self._feed.projection.cancelling
         if cancelling is not None and isinstance(state, Running):
-            return "Cancelling", f"by {cancelling.by or 'a person'}: nothing else starts"
+            return "Cancelling", cancelled_by(cancelling.by)
         return type(state).__name__, self._reused if self._reused and state.is_successful() else state.message or ""
 
     def stage(self) -> wire.Stage:

@@ -80,9 +80,7 @@ def _row(store: Store, found: DeploymentRecord, now: dt.datetime) -> dict[str, A
         "where": runs_in(found.flow_runner),
         "tags": list(found.tags),
         "parameters": {name: parameter_text(value) for name, value in shown_parameters(found.parameters).items()},
-        "last": None
-        if last is None
-        else {"id": last.run_id, "number": last.number, "state": effective_state_of(last) or "Pending"},
+        "last": None if last is None else {"id": last.run_id, "number": last.number, "state": shown_state(last)},
     }
 
 

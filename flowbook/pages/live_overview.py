@@ -27,6 +27,7 @@ _SAID: Mapping[Action, str] = {
     "skip": "{name}: what waited is skipped.",
     "reject": "{name}: what waited is rejected.",
     "cancel": "{name} is being cancelled.",
+    "cancel_now": "{name} is being stopped.",
 }
 
 
@@ -85,7 +86,7 @@ class LiveOverview:
     def _on_act(self, command: Command) -> str:
         run_id, action, note = str(command.get("run")), command.get("action"), command.get("note")
         text = note.strip() if isinstance(note, str) else ""
-        found = next((each for each in _SAID if each == action), None)
+        found = next((each for each in _SAID if each.replace("_", "-") == action), None)
         if found is None:
             msg = f"There is no action {shorten(str(action), 40)!r} here. Reload the page, so that it and the server agree."
             raise RefusedError(msg)

@@ -54,6 +54,11 @@ class EventRow(NamedTuple):
         return self.event[3] == FLOW and self.event[2] == STATE
 
     @property
+    def cancels_run(self) -> bool:
+        """Whether it is a person's order to cancel the run."""
+        return self.event[2] == DECISION and self.event[3] == FLOW and self.event[5] == "cancel"
+
+    @property
     def size_bytes(self) -> int:
         """About how much memory it takes while it waits."""
         return 500 + len(self.event[6] or "") + sum(len(each[2]) for each in self.values if isinstance(each[2], bytes))

@@ -8,6 +8,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from flowbook.engine.state import Paused
+from flowbook.engine.stopping import cancelled_by
 from flowbook.exceptions import FlowbookError, RunClaimedError
 from flowbook.store.event_rows import Urgency
 from flowbook.store.notices import add_notices
@@ -147,6 +148,9 @@ class EventWriter:
         for row in rows:
             if row.is_of_flow:
                 self._update_run(connection, row)
+            elif row.cancels_run:
+                by = _as_valid_unicode(json.loads(row.event[6] or "{}").get("by", ""))
+                connection.execute(self._sql["run_cancelled"], {"run": self.run, "message": cancelled_by(by)})
         if urgent := [row for row in rows if row.urgency is Urgency.NOW]:  # what people are told of is
             self.has_notices = add_notices(connection, self.run, urgent) or self.has_notices
 

@@ -17,7 +17,6 @@ __all__ = [
     "UNSETTLED",
     "container_of",
     "effective_state",
-    "effective_state_of",
     "has_owner",
     "is_alive",
     "is_at",
@@ -26,6 +25,7 @@ __all__ = [
     "place_in_words",
     "place_of_run",
     "process_of",
+    "shown_state",
     "this_process",
 ]
 
@@ -132,14 +132,15 @@ def effective_state(state: str | None, process: str | None, beat: float | None, 
     return "Crashed" if state in UNSETTLED and not is_alive(process, beat, now) else state
 
 
-def effective_state_of(summary: RunSummary) -> str | None:
-    """Return the name of the run's state, as `effective_state` does."""
-    if summary.state not in UNSETTLED:
-        return summary.state  # whoever lives; asking costs more than all the rest of a list's line
-    beat = None if summary.beat is None else summary.beat.timestamp()
-    if has_owner(summary.state, summary.process, summary.identifier, beat, time.time()):
-        return summary.state
-    return effective_state(summary.state, summary.process, beat, time.time())
+def shown_state(summary: RunSummary) -> str:
+    """Return the name of the run's state as all lists show it: as `effective_state` does; Pending before it has one."""
+    state = summary.state
+    if state is not None and state not in UNSETTLED:
+        return state  # whoever lives; asking costs more than all the rest of a list's line
+    beat, now = None if summary.beat is None else summary.beat.timestamp(), time.time()
+    if not has_owner(state, summary.process, summary.identifier, beat, now):
+        state = effective_state(state, summary.process, beat, now)
+    return state or "Pending"
 
 
 def _host() -> str:

@@ -22,7 +22,8 @@ class RunTable(NamedTuple):
     """Columns of a table of runs, all in the same order.
 
     Attributes:
-        state: name of the flow's state; Crashed if the run's process died before the run came to rest.
+        state: name of the flow's state; Crashed if the run's process died before the run came to rest, Pending before it has
+            one.
         started: seconds since the epoch.
         ended: seconds since the epoch.
         counts: number of tasks by the name of their last state, as JSON.

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flowbook.engine.events import FLOW
-from flowbook.engine.state import Running
+from flowbook.engine.state import Cancelling, Running
 from flowbook.exceptions import FlowbookError, StoreError
 from flowbook.store.event_rows import STATE, value_ref
 from flowbook.store.event_writer import EventWriter
@@ -54,6 +54,7 @@ _CONDITIONS = {
         " AND (created, id) < (SELECT created, id FROM run WHERE run_id = :before)"
     ),
 }
+_GO_ON = (Running.__name__, Cancelling.__name__)
 _log = logging.getLogger("flowbook.store")
 
 
@@ -354,7 +355,7 @@ class Runs:
         self, row_id: int, epoch: int, state: str | None, started: float | None, ended: float | None
     ) -> float | None:
         """Return for how long a run ran. Only of those that went on later are the events read."""
-        if started is None or (ended is None and state != Running.__name__):
+        if started is None or (ended is None and state not in _GO_ON):
             return None
         if epoch == 1:
             return (time.time() if ended is None else ended) - started

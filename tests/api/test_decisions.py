@@ -87,7 +87,7 @@ def test_a_run_that_goes_on_is_cancelled(call):
     may_end.set()
     run.wait()
 
-    assert answer.status_code == 200, answer.text
+    assert (answer.status_code, answer.json()["state"]) == (200, "Cancelling"), answer.text
     assert type(run.state).__name__ == "Cancelled"
 
 

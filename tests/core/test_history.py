@@ -14,7 +14,7 @@ import flowbook
 from flowbook.engine.state import Failed, Success
 from flowbook.flow_run.times import to_datetimes
 from flowbook.store import open_store
-from flowbook.store.process_identity import effective_state_of, this_process
+from flowbook.store.process_identity import shown_state, this_process
 from flowbook.store.records import from_stamp
 from tests.store.run_helpers import begin, tell
 
@@ -43,7 +43,7 @@ ROWS = st.lists(
 
 def one_by_one(state: str | None = None, limit: int | None = None) -> pd.DataFrame:
     """Return the table made from an object a run."""
-    shown = [(effective_state_of(each), each) for each in open_store().runs.list()]
+    shown = [(shown_state(each), each) for each in open_store().runs.list()]
     rows = [
         (
             each.run_id,

@@ -5,6 +5,7 @@ import { unpack } from "../../flowbook/notebook/static/kept.js";
 import { Links } from "../../flowbook/notebook/static/lab_connection.js";
 import { Notices, noticeOf } from "../../flowbook/notebook/static/lab_notices.js";
 import { grouped, news } from "../../flowbook/notebook/static/lab_overview.js";
+import { buttonsOf } from "../../flowbook/notebook/static/lab_sidebar.js";
 
 /** @typedef {import("../../flowbook/notebook/static/lab_overview.js").Row} Row */
 
@@ -352,4 +353,12 @@ test("a run is told once, a short success never", () => {
   assert.deepEqual(told, ["warning: delays, run 1 waits for you. approve waits."]);
   assert.deepEqual(noticeOf(row({ took_s: 75.4 }), 60), { text: "delays, run 1 succeeded after 75 s.", kind: "success" });
   assert.deepEqual(noticeOf(row({ state: "Crashed" }), 60), { text: "delays, run 1: Crashed.", kind: "error" });
+});
+
+test("a run that is being cancelled can be stopped at once, and one that goes on can be cancelled", () => {
+  const offered = (/** @type {"going" | "waiting"} */ group, /** @type {string} */ state) => buttonsOf(group, row({ state }), true).map(([action]) => action);
+
+  assert.deepEqual(offered("going", "Running"), ["show", "cancel"]);
+  assert.deepEqual(offered("going", "Cancelling"), ["show", "cancel-now"]);
+  assert.deepEqual(offered("waiting", "Paused"), ["resume", "skip", "reject", "show"]);
 });

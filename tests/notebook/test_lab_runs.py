@@ -59,6 +59,7 @@ def notebook():
         ("skip", "", "approve is skipped.", "Success"),
         ("reject", "August is missing", "approve is rejected.", "Failed"),
         ("cancel", "", "delays, run {number} is over: Cancelled.", "Cancelled"),
+        ("cancel-now", "", "delays, run {number} is over: Cancelled.", "Cancelled"),
     ],
 )
 def test_what_waits_is_answered(notebook, action, note, said, state):

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from flowbook import Flow, config, task, triggers
-from flowbook.engine.state import Cancelled
-from flowbook.notebook.run_list import newest_runs
+from flowbook import Flow, task, triggers
 from flowbook.notebook.run_overview import overview
-from flowbook.notebook.runs_view import runs_view
 from flowbook.store import open_store
 
 if TYPE_CHECKING:
@@ -55,46 +50,6 @@ def test_runs_that_wait_failed_and_ended_are_told_the_newest_first() -> None:
     ]
     assert [row["ended"] is None for row in told["runs"]] == [False, False, True]
     assert all(row["since"] for row in told["runs"])
-
-
-def test_a_run_that_is_being_cancelled_is_told_as_such_everywhere() -> None:
-    begun, gate = threading.Event(), threading.Event()
-
-    @task
-    def load() -> None:
-        begun.set()
-        gate.wait(20)
-
-    @task
-    def report(_: None) -> None: ...
-
-    with Flow("long") as flow:
-        report(load())
-    run = flow.start(record=True)
-    begun.wait(20)
-
-    run.cancel(by="ana")
-    _wait_until_recorded(run.run_id, "Cancelling")
-    listed = newest_runs()
-    told = (
-        overview(open_store())["runs"][0]["state"],
-        runs_view(open_store(), "long", config.project(), 5).rows[0].state,
-        "Cancelling" in repr(listed),
-        "data-state='Cancelling'" in listed._repr_mimebundle_()["text/html"],
-    )
-    gate.set()
-
-    assert told == ("Cancelling", "Cancelling", True, True)
-    assert type(run.wait(20)) is Cancelled
-    assert overview(open_store())["runs"][0]["state"] == "Cancelled"
-
-
-def _wait_until_recorded(run_id: str, word: str) -> None:
-    """Return once the store knows that a task is in a state: events are written together, some milliseconds later."""
-    deadline = time.monotonic() + 20
-    while word not in open_store().runs.summary(run_id).counts:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_run_that_waits_is_told_however_old_it_is() -> None:

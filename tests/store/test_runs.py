@@ -6,12 +6,13 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 import types
 
 import pytest
 
-from flowbook.engine.events import FLOW
-from flowbook.engine.state import Paused, Running, Success
+from flowbook.engine.events import FLOW, Decided
+from flowbook.engine.state import Cancelled, Paused, Running, State, Success
 from flowbook.exceptions import RunClaimedError, StoreError, UnknownRunError
 from flowbook.store import RunRecord, Store
 from tests.store.run_helpers import begin, tell
@@ -137,6 +138,41 @@ def test_runs_are_listed_oldest_first_by_flow_project_and_state(store: Store) ->
     assert [run.run_id for run in runs.list(state="Paused", project="p")] == ["r2", "r3"]
     assert [run.run_id for run in runs.list(limit=2)] == ["r2", "r3"]
     assert runs.list(project="'; DROP TABLE run; --") == []
+
+
+@pytest.mark.parametrize(
+    ("before", "order", "after", "shown"),
+    [
+        (Running(), "cancel", None, "Cancelling"),
+        (Running(), "cancel", Cancelled(), "Cancelled"),
+        (Running(), "cancel", Success(), "Success"),
+        (Running(), "hand_over", None, "Running"),
+        (Paused(), "cancel", None, "Paused"),
+    ],
+    ids=["goes on", "ended", "its last task ended well", "another order", "waits at rest"],
+)
+def test_a_run_is_cancelling_from_the_order_until_its_flows_next_state(
+    store: Store, before: State, order: str, after: State | None, shown: str
+) -> None:
+    recorder = begin(store)
+    tell(recorder, (FLOW, before))
+
+    recorder.emit(Decided(recorder.last_seq + 2, FLOW, time.time(), order, "ana", ""))
+    if after is not None:
+        tell(recorder, (FLOW, after), after=2)
+    recorder.flush()
+
+    assert store.runs.summary("r1").state == shown
+
+
+def test_a_task_of_the_name_that_orders_have_cancels_nothing(store: Store) -> None:
+    recorder = begin(store, graph={"name": "delays", "tasks": [{"key": "cancel"}]})
+    tell(recorder, (FLOW, Running()))
+
+    recorder.emit(Decided(2, "cancel", time.time(), "cancel", "ana", ""))
+    recorder.flush()
+
+    assert store.runs.summary("r1").state == "Running"
 
 
 def test_a_flow_that_cannot_be_kept_says_why(store: Store) -> None:

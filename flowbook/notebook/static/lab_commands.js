@@ -20,7 +20,11 @@ export function addCommands(page) {
   const commands = {
     "run-cell": { label: "Run the Flow of This Cell", isEnabled: isFlow, execute: () => app.commands.execute("notebook:run-cell") },
     resume: { label: "Resume What Waits", execute: () => resume(page) },
-    cancel: { label: "Cancel the Run of This Cell", isEnabled: () => runOfCell(page) !== null, execute: () => cancel(page) },
+    cancel: {
+      label: () => (isCancelling(page) ? "Stop the Run of This Cell Now" : "Cancel the Run of This Cell"),
+      isEnabled: () => runOfCell(page) !== null,
+      execute: () => cancel(page),
+    },
     "show-runs": { label: "Show Runs", execute: () => app.shell.activateById(page.bar) },
     "open-cache": { label: "Open the Cache", isEnabled: () => Boolean(page.notebooks?.currentWidget), execute: () => openCache(page) },
     attach: { label: "Attach to a Run…", execute: () => attach(page) },
@@ -80,10 +84,16 @@ async function resume(page) {
   answer(page, await overview.act(waiting[0].id, "resume"));
 }
 
+/** Whether that run was cancelled, and goes on until what runs has ended. @param {Page} page */
+function isCancelling(page) {
+  const id = runOfCell(page);
+  return (page.overview.sent?.runs ?? []).some((run) => run.id === id && run.state === "Cancelling");
+}
+
 /** @param {Page} page */
 async function cancel(page) {
   const run = runOfCell(page);
-  if (run) answer(page, await page.overview.act(run, "cancel"));
+  if (run) answer(page, await page.overview.act(run, isCancelling(page) ? "cancel-now" : "cancel"));
 }
 
 /** @param {Page} page */

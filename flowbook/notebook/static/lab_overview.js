@@ -121,7 +121,7 @@ export class Overview {
     if (!this.#server) this.link?.send({ type: "overview" });
   }
 
-  /** @param {string} run @param {"resume" | "skip" | "reject" | "retry" | "cancel"} action @param {string} [note] @returns {Promise<{ok: boolean, text: string}>} */
+  /** @param {string} run @param {"resume" | "skip" | "reject" | "retry" | "cancel" | "cancel-now"} action @param {string} [note] @returns {Promise<{ok: boolean, text: string}>} */
   act(run, action, note = "") {
     // A kernel that shows the run goes on with it by the notebook's own definitions; a server only has those recorded.
     const own = this.given.links.showing(run);

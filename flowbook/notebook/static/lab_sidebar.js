@@ -7,7 +7,7 @@ import * as states from "./states.js";
 import { middleCut } from "./text_fit.js";
 
 /** @typedef {import("./lab_overview.js").Row} Row */
-/** @typedef {"resume" | "skip" | "reject" | "retry" | "cancel" | "show"} Action */
+/** @typedef {"resume" | "skip" | "reject" | "retry" | "cancel" | "cancel-now" | "show"} Action */
 /**
  * What the side bar can do; `pages` is the address of the server's pages, null where no server answers.
  *
@@ -36,6 +36,17 @@ const BUTTONS = {
   ],
   scheduled: [["show", "Show"]],
 };
+/** Of one that goes on, although it was cancelled. @type {[Action, string][]} */
+const CANCELLING = [
+  ["show", "Show"],
+  ["cancel-now", "Stop now"],
+];
+
+/** What can be done with a run of a group. @param {keyof typeof TITLES} name @param {Row} run @param {boolean} canAnswer each way */
+export function buttonsOf(name, run, canAnswer) {
+  const all = run.state === "Cancelling" ? CANCELLING : BUTTONS[name];
+  return all.filter(([action]) => canAnswer || (action !== "skip" && action !== "reject"));
+}
 
 export class SideBar {
   #folded = new Set();
@@ -126,8 +137,7 @@ export class SideBar {
   #run(name, run, now, isFirst) {
     const said = this.#said.get(run.id);
     const canAnswer = this.acts.pages() !== null;
-    const offered = BUTTONS[name].filter(([action]) => canAnswer || (action !== "skip" && action !== "reject"));
-    const buttons = offered.map(([action, label]) => {
+    const buttons = buttonsOf(name, run, canAnswer).map(([action, label]) => {
       const why = this.#isReached ? (this.#waiting.has(run.id) ? "Waits for an answer" : null) : "Nobody answers now";
       return dom.button(action, label, {
         class: action === "resume" && isFirst && !Object.keys(run.counts).some(states.isFailed) ? "primary" : null,

@@ -212,6 +212,10 @@ SET
 WHERE id = :run
 
 -- keep_counts --
+-- run_cancelled --
+-- It is Cancelling until the flow's next state is written: what runs goes on to its end.
+UPDATE run SET state = 'Cancelling', message = :message WHERE id = :run AND state IN ('Running', 'Cancelling')
+
 UPDATE run SET counts = ? WHERE id = ?
 
 -- add_event --

@@ -1,0 +1,141 @@
+"""What lists and commands say of a run from an order to cancel it until what runs has ended: all say the same."""
+
+import json
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import flowbook
+from flowbook import Flow, config, task
+from flowbook.api.app import create_app
+from flowbook.api.settings import ApiSettings
+from flowbook.cli.main import main
+from flowbook.notebook.run_list import newest_runs
+from flowbook.notebook.run_overview import overview
+from flowbook.notebook.runs_view import runs_view
+from flowbook.store import open_store
+from tests.api.conftest import TOKEN, Client
+from tests.scripts import wait_for
+
+
+def _started(folder, *, mapped=False):
+    """Return a run whose first task, or the children of one, runs until there is a file "gate"."""
+    begun, gate = str(folder / "begun"), str(folder / "gate")
+
+    @task
+    def load(_):
+        Path(begun).touch()
+        wait_for(Path(gate))
+
+    @task
+    def report(_): ...
+
+    with Flow("long") as flow:
+        report(load.map([1, 2]) if mapped else load(1))
+    run = flow.start(record=True)
+    wait_for(Path(begun))
+    return run
+
+
+@contextmanager
+def _cancelled(folder, *, mapped=False):
+    """Give such a run that ana has cancelled; let it end afterwards."""
+    run = _started(folder, mapped=mapped)
+    try:
+        run.cancel(by="ana")
+        yield run
+    finally:
+        (folder / "gate").touch()
+        run.wait(20)
+
+
+def _said(capsys, *words):
+    capsys.readouterr()
+    assert main(words) == 0
+    return capsys.readouterr().out
+
+
+def _call(path):
+    return Client(create_app(open_store(), ApiSettings(token=TOKEN)))("GET", path).json()
+
+
+WAYS = {
+    "run ls": lambda _, capsys: _said(capsys, "run", "ls").splitlines()[1].split()[3],
+    "run ls --json": lambda _, capsys: json.loads(_said(capsys, "run", "ls", "--json"))[0]["state"],
+    "run ls --state": lambda _, capsys: _said(capsys, "run", "ls", "--state", "cancelling").splitlines()[1].split()[3],
+    "run inspect": lambda _, capsys: _said(capsys, "run", "inspect", "last").split()[4],
+    "run inspect --json": lambda _, capsys: json.loads(_said(capsys, "run", "inspect", "last", "--json"))["state"],
+    "api list": lambda *_: _call("/api/runs")["runs"][0]["state"],
+    "api list of a state": lambda *_: _call("/api/runs?state=Cancelling")["runs"][0]["state"],
+    "api run": lambda run, _: _call(f"/api/runs/{run.run_id}")["state"],
+    "api flows": lambda *_: _call("/api/flows")["flows"][0]["last"]["state"],
+    "pages and side bar": lambda *_: overview(open_store())["runs"][0]["state"],
+    "tab Runs": lambda *_: runs_view(open_store(), "long", config.project(), 5).rows[0].state,
+    "%flow": lambda *_: repr(newest_runs()).splitlines()[1].split()[3],
+    "flowbook.runs": lambda *_: flowbook.runs().state.item(),
+    "flowbook.run": lambda run, _: type(flowbook.run(run.run_id).state).__name__,
+    "the run": lambda run, _: type(run.state).__name__,
+}
+
+
+@pytest.mark.parametrize("mapped", [False, True], ids=["a task", "children"])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_run_that_is_being_cancelled_is_said_to_be_everywhere(way, mapped, tmp_path, capsys):
+    with _cancelled(tmp_path, mapped=mapped) as run:
+        while_it_goes_on = WAYS[way](run, capsys)
+    summary = open_store().runs.summary(run.run_id)
+
+    assert while_it_goes_on == "Cancelling"
+    assert (summary.state, summary.message) == ("Cancelled", "Cancelled by a person.")
+
+
+def test_who_cancelled_it_is_in_the_lists_and_it_is_no_running_one_any_more(tmp_path, capsys):
+    with _cancelled(tmp_path):
+        told = overview(open_store())["runs"][0]
+        running = json.loads(_said(capsys, "run", "ls", "--state", "running", "--json"))
+
+    assert (told["message"], told["took_s"] is None) == ("by ana: nothing else starts", False)
+    assert running == []
+
+
+def test_inspect_says_how_to_stop_it_now(tmp_path, capsys):
+    with _cancelled(tmp_path) as run:
+        lines = _said(capsys, "run", "inspect", run.run_id).splitlines()
+
+    assert lines[-1] == f"  stop now   flowbook run cancel {run.run_id} --now"
+
+
+class _Lines:
+    """Standard output that lets the run end once two lines were written."""
+
+    encoding = "utf-8"
+
+    def __init__(self, gate):
+        self.text = ""
+        self._gate = gate
+
+    def write(self, text):
+        self.text += text
+        if self.text.count("\n") == 2:
+            self._gate.touch()
+
+    def isatty(self):
+        return False
+
+    def flush(self): ...
+
+
+def test_the_command_that_cancels_says_what_still_runs_and_how_to_stop_it(tmp_path, monkeypatch):
+    run, lines = _started(tmp_path), _Lines(tmp_path / "gate")
+    monkeypatch.setattr("sys.stdout", lines)
+
+    code = main(["run", "cancel", "last"])
+    run.wait(20)
+
+    assert lines.text.splitlines() == [
+        f"long, run {run.number} is being cancelled: load goes on to the end, nothing else starts.",
+        "To stop it now: flowbook run cancel last --now",
+        f"long run {run.number} is cancelled.",
+    ]
+    assert code == 0
