@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import platform
 import shlex
 import sys
 import threading
@@ -61,8 +62,8 @@ def ls(args: Namespace, out: Output) -> int:
     elif not newest:
         out.line(_NOTHING_WAITS if args.waiting else _NO_RUNS)
     else:
-        states = [_state_of(each) for each in newest]
-        out.lines(run_table(newest, states, out.marks, store.now()))
+        states = [shown_state(each) for each in newest]
+        out.lines(run_table(newest, states, out.marks, store.now(), platform.node()))
         out.line(_footer(len(newest), limit))
     return 0
 

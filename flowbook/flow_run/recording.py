@@ -20,6 +20,7 @@ from flowbook.flow_run.answers import refuse_unpicklable
 from flowbook.flow_run.fingerprint import fingerprint
 from flowbook.flow_run.flow_changes import compare_graphs
 from flowbook.flow_run.new_record import owner_text, run_record
+from flowbook.flow_run.program_name import program_name
 from flowbook.flow_run.request_listener import RequestListener
 from flowbook.flow_run.run_description import RunLabel
 from flowbook.flow_run.stored_inputs import StoredInputs, store_inputs
@@ -402,7 +403,7 @@ def open_recording(run: RunDescription, inputs: RunInputs) -> Recording | None:
     """Start recording a run. If the store can't be used, warn and return None: the run goes on in memory."""
     try:
         store = open_store()
-        new = run_record(store, run, inputs)
+        new = run_record(store, run._replace(origin=run.origin or program_name()), inputs)
         return Recording(store, store.runs.create(new.record), 1, new.functions)
     except FlowbookError as error:
         warnings.warn(f"{run.label.title} is not recorded: {error}", stacklevel=4)

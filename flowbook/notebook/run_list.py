@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import html
+import platform
 from typing import TYPE_CHECKING
 
 from flowbook.store import open_store
@@ -45,7 +46,7 @@ class RunList:
 
     def _cells(self) -> tuple[list[str], list[tuple[str, ...]]]:
         states = [shown_state(run) for run in self.runs]
-        rows = run_rows(self.runs, states, dt.datetime.now(dt.UTC))
+        rows = run_rows(self.runs, states, dt.datetime.now(dt.UTC), platform.node())
         return states, [(*row, run.run_id[:_ID_LENGTH]) for row, run in zip(rows, self.runs, strict=True)]
 
     def __repr__(self) -> str:

@@ -5,12 +5,14 @@ Reads the store only, of all notebooks and processes. Plain data, as on the wire
 
 from __future__ import annotations
 
+import platform
 import statistics
 import time
 from typing import TYPE_CHECKING, Any
 
 from flowbook.report.phrases import shorten
-from flowbook.store.process_identity import effective_state_of
+from flowbook.store.process_identity import shown_state
+from flowbook.terminal.run_lines import where_it_runs
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -90,6 +92,7 @@ def _row(run: RunSummary, ends: ExpectedEnds) -> dict[str, Any]:
         "takes_s": ends.seconds(run) if state == "Running" else None,
         "counts": dict(run.counts),
         "origin": run.origin,
+        "where": where_it_runs(run, state, platform.node()),
     }
 
 

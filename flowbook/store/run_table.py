@@ -57,7 +57,7 @@ def run_table(database: Database, query: str, given: Mapping[str, object]) -> Ru
     *shown, processes, beats, numbers = columns
     found, now = RunTable(*shown), time.time()
     states = [
-        effective_state(state, process, beat, now)
+        effective_state(state, process, beat, now) or "Pending"
         for state, process, beat in zip(found.state, processes, beats, strict=True)
     ]
     counts = [

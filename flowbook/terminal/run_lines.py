@@ -32,6 +32,7 @@ __all__ = [
     "table_lines",
     "task_table",
 ]
+    "where_it_runs",
 
 _DIM, _BOLD = "dim", "bold"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -70,8 +71,8 @@ class TaskRow(NamedTuple):
 RUN_COLUMNS = ("RUN", "FLOW", "STATE", "STARTED", "TOOK", "TASKS", "WHERE")
 
 
-def run_rows(runs: Sequence[RunSummary], states: Sequence[str], now: dt.datetime) -> list[tuple[str, ...]]:
-    """Return the cells of `RUN_COLUMNS` for each run; `states` are theirs, as they are shown."""
+def run_rows(runs: Sequence[RunSummary], states: Sequence[str], now: dt.datetime, here: str) -> list[tuple[str, ...]]:
+    """Return the cells of `RUN_COLUMNS` for each run; `states` are theirs, as they are shown, and `here` names this machine."""
     return [
         (
             str(run.number),
@@ -80,7 +81,7 @@ def run_rows(runs: Sequence[RunSummary], states: Sequence[str], now: dt.datetime
             _started(run, state, now),
             _took(run, state),
             _tasks(run, state),
-            _where(run, state),
+            where_it_runs(run, state, here),
         )
         for run, state in zip(runs, states, strict=True)
     ]
@@ -95,9 +96,11 @@ def _started(run: RunSummary, state: str, now: dt.datetime) -> str:
     return "due now" if run.due <= now else f"at {clock(run.due.timestamp(), now.timestamp())}"
 
 
-def run_table(runs: Sequence[RunSummary], states: Sequence[str], marks: Marks, now: dt.datetime) -> list[Line]:
-    """Return a heading, and a line for each run; `states` are theirs, as they are shown."""
-    return table_lines(RUN_COLUMNS, run_rows(runs, states, now), states, marks)
+def run_table(
+    runs: Sequence[RunSummary], states: Sequence[str], marks: Marks, now: dt.datetime, here: str
+) -> list[Line]:
+    """Return a heading, and a line for each run; `states` and `here` as for `run_rows`."""
+    return table_lines(RUN_COLUMNS, run_rows(runs, states, now, here), states, marks)
 
 
 def table_lines(
@@ -213,11 +216,13 @@ def _tasks(run: RunSummary, state: str) -> str:
     return f"{done:,} done{which}"
 
 
-def _where(run: RunSummary, state: str) -> str:
+def where_it_runs(run: RunSummary, state: str, here: str) -> str:
+    """Return the container, or the process that has a run, with its machine unless that is `here`; else where it was started."""
     if place := place_in_words(run.identifier or ""):
         return place
     if state in _GO_ON and run.owner:
-        return f"process {run.owner.rpartition(':')[2]}"
+        machine, _, number = run.owner.rpartition("@")[2].rpartition(":")
+        return f"process {number}" if machine in {"", here} else f"process {number} on {machine}"
     return "own process" if run.identifier else run.origin
 
 

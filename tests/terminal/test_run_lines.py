@@ -8,7 +8,7 @@ import pytest
 from flowbook.store import RunSummary
 from flowbook.terminal.lines import plain_text
 from flowbook.terminal.marks import Marks
-from flowbook.terminal.run_lines import TaskRow, ago, run_rows, run_table, task_table
+from flowbook.terminal.run_lines import TaskRow, ago, run_rows, run_table, task_table, where_it_runs
 
 NOW = dt.datetime(2026, 11, 20, 12, 0).astimezone()  # noon, wherever it is tested
 
@@ -48,7 +48,7 @@ def _run(flow, number, state, counts, *, minutes, took_s=None, message=None, own
 def test_a_run_that_waits_for_its_time_says_when_that_is(due, state, cell):
     run = replace(_run("delays", 1, state, {}, minutes=0), started=None, due=NOW + due)
 
-    (row,) = run_rows([run], [state], NOW)
+    (row,) = run_rows([run], [state], NOW, "host")
 
     assert row[3] == cell.format(due=(NOW + due).astimezone())
 
@@ -70,7 +70,7 @@ def test_runs_stand_in_columns_with_what_failed_or_waits():
         _run("delays", 16, "Success", {"Success": 18, "Cached": 1}, minutes=200, took_s=74),
     ]
 
-    lines = run_table(runs, [run.state for run in runs], Marks(), NOW)
+    lines = run_table(runs, [run.state for run in runs], Marks(), NOW, "host")
 
     assert [plain_text(line).rstrip() for line in lines] == [
         "RUN  FLOW          STATE        STARTED      TOOK  TASKS                          WHERE",
@@ -115,8 +115,24 @@ def test_a_run_in_a_process_of_its_own_is_not_said_to_be_in_the_notebook():
 
     identifiers = ["host|12|34", "host|12|34|docker:delays-run-1:0123456789ab"]
     runs = [run, *(replace(run, identifier=each, owner="root@host:1") for each in identifiers)]
-    rows = run_rows([*runs, runs[2]], ["Success", "Success", "Success", "Running"], NOW)
+    rows = run_rows([*runs, runs[2]], ["Success", "Success", "Success", "Running"], NOW, "host")
 
     assert [row[-1] for row in rows] == [
         "days.ipynb", "own process", "container delays-run-1", "container delays-run-1",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("owner", "state", "where"),
+    [
+        ("ada@host:4711", "Running", "process 4711"),
+        ("ada@host:4711", "Cancelling", "process 4711"),
+        ("ada@other.example:4711", "Running", "process 4711 on other.example"),
+        ("ada@x@other:4711", "Running", "process 4711 on other"),
+        (None, "Success", "days.ipynb"),
+    ],
+)
+def test_a_run_that_goes_on_says_its_process_and_any_other_where_it_was_started(owner, state, where):
+    run = _run("delays", 1, state, {}, minutes=1, owner=owner)
+
+    assert where_it_runs(run, state, "host") == where

@@ -4,7 +4,7 @@ import { clock } from "./format.js";
 import { repeat, viewName } from "./host.js";
 import { PageStream } from "./page_stream.js";
 
-/** @typedef {{id: string, flow: string, number: number, state: string, message: string, since: number | null, started: number | null, ended: number | null, due: number | null, took_s: number | null, takes_s?: number | null, counts: Record<string, number>, origin: string}} Row */
+/** @typedef {{id: string, flow: string, number: number, state: string, message: string, since: number | null, started: number | null, ended: number | null, due: number | null, took_s: number | null, takes_s?: number | null, counts: Record<string, number>, origin: string, where?: string}} Row */
 /** @typedef {{now: number, runs: Row[], text?: string}} Sent */
 
 const EVERY_MS = 3000;

@@ -200,7 +200,7 @@ function cellsOf(run, now, isFirst) {
         : "";
   return {
     what: progress || format.endOf(run.message, run.counts),
-    where: run.origin,
+    where: run.where ?? run.origin,
     when: since ? format.moment(since, now) : "",
     took,
     action: isWaiting ? "Decide" : "Show",
