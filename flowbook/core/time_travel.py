@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field, replace
-from itertools import product
 from typing import TYPE_CHECKING, Any, cast
 
 from flowbook import config
@@ -16,8 +15,9 @@ from flowbook.flow_run.run_part import EarlierRun
 from flowbook.flow_run.times import parse_time
 from flowbook.store import open_store
 
+from flowbook.store.records import from_stamp
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -93,7 +93,7 @@ class AsOf:
     def version(self, task: object) -> Version:
         """Return the result and where it came from; its value is not loaded. Raises as `[]`."""
         key = self._flow.compile().key_of(task)
-        newest = _newest(self._flow.name, key, self.at)
+        newest = _newest(self._flow.name, [key], self.at).get(key)
         if newest is None:
             msg = (
                 f"Task {key!r} of flow {self._flow.name!r} had no stored result at "
@@ -125,12 +125,9 @@ class AsOf:
             _refuse_child(graph, key)
         below = graph.downstream(child for key in named for child in graph.children[key])
         found: dict[str, State] = {key: self.version(key).state for key in named}
-        for key, spec in graph.specs.items():
-            if key in found or key in below or spec.is_parameter:
-                continue
-            newest = _newest(self._flow.name, key, self.at)
-            if newest is not None:
-                found[key] = newest.state
+        others = [key for key, spec in graph.specs.items() if not (key in found or key in below or spec.is_parameter)]
+        newest = _newest(self._flow.name, others, self.at)
+        found |= {key: newest[key].state for key in others if key in newest}
         return {key: _settled(state) for key, state in found.items()}
 
     def plan_below(self, task: object, **options: Any) -> RunPlan:  # noqa: ANN401  # as `Flow.plan` takes them
@@ -182,28 +179,30 @@ def history(flow: str | None, keys: Iterable[str], run: int | str | None = None)
     store = open_store()
     run_id = None if run is None else find_run_id(store, run, flow)
     rows: list[tuple[object, ...]] = []
-    for name, key in product([flow] if flow is not None else _flow_names(store), keys):
-        versions = [each for each in _versions(name, key) if run_id in (None, each.run_id)]
-        rows += _rows(store, name, key, versions) if versions else []
+    tasks = tuple(keys)
+    for name in [flow] if flow is not None else _flow_names(store):
+        rows += _rows(store, name, _versions(store, name, tasks, run_id))
     table = pd.DataFrame(sorted(rows, key=lambda row: row[0]), columns=list(_COLUMNS))  # type: ignore[arg-type, return-value]  # a datetime
     return table.astype({"number": "Int64", "size_bytes": "Int64", "duration": "timedelta64[us]"})
 
 
-def _rows(store: Store, flow: str, key: str, versions: list[Version]) -> Iterator[tuple[object, ...]]:
-    """Yield a row of `Flow.history` for each version of a flow's task."""
-    project, task = config.project(), parent_key(key)
-    refs = [_value_ref(each) for each in versions]
+def _rows(store: Store, flow: str, versions: Sequence[tuple[str, Version]]) -> Iterator[tuple[object, ...]]:
+    """Yield a row of `Flow.history` for each version of a flow's tasks. The store is read once for all of them."""
+    if not versions:
+        return
+    project = config.project()
+    tasks = list(dict.fromkeys(key for key, _ in versions))
+    refs = [_value_ref(each) for _, each in versions]
     previews = store.values.previews(ref for ref in refs if ref is not None)  # noqa: PD011  # no table
-    known = store.runs.task_versions(flow, task, project)
-    entries = store.history.task_history(flow, key, project=project, limit=_TIMED_RUNS)
-    took = {each.run_id: each.at - each.running_at for each in entries if each.running_at is not None}
-    for each, ref in zip(versions, refs, strict=True):
+    known = store.history.task_versions(flow, list(dict.fromkeys(map(parent_key, tasks))), project)
+    times = store.history.working_times(flow, tasks, project=project, limit=_TIMED_RUNS)
+    took = {(run_id, key): from_stamp(ended) - from_stamp(began) for run_id, key, began, ended in times}
+    for (key, each), ref in zip(versions, refs, strict=True):
         size, text = (None, None) if ref is None else (ref.size_bytes, _text(previews.get(ref.digest)))
-        parameters, code = known.get(each.run_id or "", (each.parameters, None))
-        state = _state_name(each.state)
-        duration = took.get(each.run_id or "")
-        row = (each.created, key, state, each.run_id, each.number, each.entry, size, text)
-        yield (*row, dict(parameters), code and code[:_CODE_DIGITS], duration)
+        parameters, codes = known.get(each.run_id or "", (each.parameters, {}))
+        code, duration = codes.get(parent_key(key)), took.get((each.run_id or "", key))
+        row = (each.created, key, _state_name(each.state), each.run_id, each.number, each.entry, size, text)
+        yield (*row, shown_parameters(parameters), code and code[:_CODE_DIGITS], duration)
 
 
 def _state_name(state: State) -> str:
@@ -212,26 +211,32 @@ def _state_name(state: State) -> str:
     return Success.__name__ if made_here else type(state).__name__
 
 
-def _newest(flow: str, key: str, at: dt.datetime) -> Version | None:
-    """Return the newest result by `at`. A cache entry counts if no run recorded a newer one."""
+def _newest(flow: str, keys: Sequence[str], at: dt.datetime) -> dict[str, Version]:
+    """Return the newest results by `at`, of each task that has one. A cache entry counts if no run recorded a newer one."""
     store, project = open_store(), config.project()
-    result = store.history.newest_result(flow, key, project, at)
-    entry = store.cache.last(flow, key, project, at)
-    if entry is not None and (result is None or entry.created > result.state.timestamp):
-        return _of_entry(entry)
-    return None if result is None else _of_run(result)
+    found = {each.key: _of_run(each) for each in store.history.newest_results(flow, keys, project, at)}
+    for entry in store.cache.last(flow, keys, project, at):
+        if entry.task not in found or entry.created > found[entry.task].created:
+            found[entry.task] = _of_entry(entry)
+    return found
 
 
-def _versions(flow: str, key: str) -> Iterator[Version]:
-    """Yield all results, each once: one that a run made and the cache keeps is one."""
-    store, project = open_store(), config.project()
-    entries = {entry.id: entry for entry in store.cache.entries(flow=flow, task=key, project=project)}
-    for result in _last_of_each(store.history.results(flow, key, project)):
+def _versions(store: Store, flow: str, keys: Sequence[str], run_id: str | None) -> list[tuple[str, Version]]:
+    """Return all results of these tasks, maybe only a run's, each once: one that a run made and the cache keeps is one."""
+    project, wanted = config.project(), set(keys)
+    only = keys[0] if len(keys) == 1 else None
+    entries = {
+        entry.id: entry
+        for entry in store.cache.entries(flow=flow, task=only, project=project)
+        if entry.task in wanted and run_id in {None, entry.run_id}
+    }
+    found: list[tuple[str, Version]] = []
+    for result in _last_of_each(store.history.results_of_tasks(flow, keys, project, run_id=run_id)):
         version = _of_run(result)
         if version.entry is not None:
             entries.pop(version.entry, None)
-        yield version
-    yield from map(_of_entry, entries.values())
+        found.append((result.key, version))
+    return [*found, *((entry.task, _of_entry(entry)) for entry in entries.values())]
 
 
 def _of_run(result: TaskResult) -> Version:
@@ -247,18 +252,21 @@ def _of_entry(entry: CacheEntry) -> Version:
     return Version(entry.created, made, entry.run_id, None, entry.id, entry.parameters)
 
 
-def _last_of_each(results: Iterable[TaskResult]) -> Iterator[TaskResult]:
-    """Yield the results in recorded runs. Of one that a run recorded twice (cached, or split and gathered) the second."""
-    before: TaskResult | None = None
+def _last_of_each(results: Iterable[TaskResult]) -> list[TaskResult]:
+    """Return the results in recorded runs. Of one that a run recorded twice (cached, or split and gathered) the second."""
+    found: list[TaskResult] = []
+    #: By task: where its last one is among them.
+    last: dict[str, int] = {}
     for result in results:
         if not result.is_whole:
             continue
-        state = result.state
-        if before is not None and not (before.run_id == result.run_id and _is_same_again(before.state, state)):
-            yield before
-        before = result
-    if before is not None:
-        yield before
+        before = found[last[result.key]] if result.key in last else None
+        if before is not None and before.run_id == result.run_id and _is_same_again(before.state, result.state):
+            found[last[result.key]] = result
+            continue
+        last[result.key] = len(found)
+        found.append(result)
+    return found
 
 
 def _is_same_again(before: State, state: State) -> bool:

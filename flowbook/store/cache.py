@@ -20,7 +20,7 @@ from flowbook.store.store_errors import in_words
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from flowbook.store.database import Database
     from flowbook.store.values import Values
@@ -132,10 +132,10 @@ class Cache:
         return [self.entry(row) for row in self._database.read(query, asked)]
 
     @in_words
-    def last(self, flow: str, task: str, project: str, at: dt.datetime) -> CacheEntry | None:
-        """Return the newest entry of a task as of a moment, expired or not."""
-        given = {"flow": flow, "task": task, "project": project, "at": at.timestamp()}
-        return next(iter(self._entries("newest_entry", given)), None)
+    def last(self, flow: str, tasks: Sequence[str], project: str, at: dt.datetime) -> list[CacheEntry]:
+        """Return the newest entry of each of these tasks as of a moment, expired or not, as far as they have any."""
+        given = {"flow": flow, "tasks": json.dumps(tasks), "project": project, "at": at.timestamp()}
+        return self._entries("newest_entries", given)
 
     def flows(self, project: str) -> list[str]:
         """Return the names of the flows of a project that have entries."""

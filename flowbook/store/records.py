@@ -308,11 +308,13 @@ class TaskResult(NamedTuple):
 
     Attributes:
         number: of the run.
+        key: of the task.
     """
 
     run_id: str
     number: int
     state: State
+    key: str = ""
 
     @property
     def is_whole(self) -> bool:

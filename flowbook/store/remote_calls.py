@@ -33,8 +33,7 @@ COMPONENTS: Mapping[str, tuple[type[Any], tuple[str, ...]]] = {
         served.ServedRuns,
         (
             "claim_to_begin", "coming", "count", "create", "create_to_come", "flows", "get", "identifier", "inputs", "list",
-            "numbers", "of_deployment", "of_number", "overdue", "summary", "table", "task_versions", "that_begin", "to_begin",
-            "with_process",
+            "numbers", "of_deployment", "of_number", "overdue", "summary", "table", "that_begin", "to_begin", "with_process",
         ),
     ),
     "ownership": (
@@ -48,8 +47,9 @@ COMPONENTS: Mapping[str, tuple[type[Any], tuple[str, ...]]] = {
     "history": (
         RunHistory,
         (
-            "changes_of", "decisions", "decisions_of_flow", "errors", "events", "logs", "newest_result", "output_sizes",
-            "results", "snapshot", "states", "task_history",
+            "changes_of", "decisions", "decisions_of_flow", "errors", "events", "logs", "newest_result",
+            "newest_results", "output_sizes", "results", "results_of_tasks", "snapshot", "states", "task_history",
+            "task_versions", "working_times",
         ),
     ),
     "recordings": (served.ServedRecordings, ("begin", "write", "write_progress")),

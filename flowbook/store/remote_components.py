@@ -269,9 +269,9 @@ class RemoteCache(Cache):
         found: list[CacheEntry] = self._calls.entries(at, flow, task, project)
         return found
 
-    def last(self, flow: str, task: str, project: str, at: dt.datetime) -> CacheEntry | None:
+    def last(self, flow: str, tasks: Sequence[str], project: str, at: dt.datetime) -> list[CacheEntry]:
         """See `Cache`."""
-        found: CacheEntry | None = self._calls.last(flow, task, project, at)
+        found: list[CacheEntry] = self._calls.last(flow, tasks, project, at)
         return found
 
     def flows(self, project: str) -> list[str]:

@@ -23,7 +23,7 @@ from flowbook.store.store_errors import in_words
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from flowbook.engine.state import State
     from flowbook.store.database import Database
@@ -194,27 +194,84 @@ class RunHistory:
 
         A mapped task's state has its children's as they were at the same moment.
         """
-        values = {"flow": flow, "project": project, "key": key, "at": _FOREVER if at is None else to_stamp(at)}
-        for run_id, number, *row in self._database.read(self._sql["task_results"], values):
-            yield self._result(run_id, number, key, at, row)
+        return self.results_of_tasks(flow, [key], project, at)
+
+    def results_of_tasks(
+        self,
+        flow: str,
+        keys: Sequence[str],
+        project: str | None = None,
+        at: dt.datetime | None = None,
+        run_id: str | None = None,
+    ) -> Iterator[TaskResult]:
+        """Yield as `results` does, of many tasks in one pass over the events; with `run_id` only those of that run."""
+        before = _FOREVER if at is None else to_stamp(at)
+        values = {"flow": flow, "project": project, "keys": json.dumps(keys), "at": before, "run_id": run_id}
+        whole = _WholeStates(self, at)
+        for found, number, *row in self._database.read(self._sql["task_results"], values):
+            yield self._result(found, number, row, whole)
 
     @in_words
     def newest_result(
         self, flow: str, key: str, project: str | None = None, at: dt.datetime | None = None
     ) -> TaskResult | None:
         """Return the newest of `results` that is whole: of mapped tasks one whose children all succeeded."""
-        before = _FOREVER if at is None else to_stamp(at)
-        newest: TaskResult | None = None
+        return next(iter(self.newest_results(flow, [key], project, at)), None)
+
+    @in_words
+    def newest_results(
+        self, flow: str, keys: Sequence[str], project: str | None = None, at: dt.datetime | None = None
+    ) -> list[TaskResult]:
+        """Return the `newest_result` of each of these tasks that has one; a run is read once for all of them."""
+        before, whole = _FOREVER if at is None else to_stamp(at), _WholeStates(self, at)
+        newest: dict[str, TaskResult] = {}
+        wanted = list(keys)
         for run, run_id, number, last in self._runs_by_end(flow, project, before):
-            if newest is not None and last is not None and last < newest.state.at:
+            if last is not None:
+                wanted = [key for key in wanted if key not in newest or newest[key].state.at <= last]
+            if not wanted:
                 break
-            for row in self._database.read(self._sql["newest_task_result"], {"run": run, "key": key, "at": before}):
-                result = self._result(run_id, number, key, at, row)
-                if result.is_whole and (newest is None or result.state.at > newest.state.at):
-                    newest = result
-                if result.is_whole:
-                    break
-        return newest
+            of_run: dict[str, TaskResult] = {}
+            values = {"run": run, "keys": json.dumps(wanted), "at": before}
+            for key, *row in self._database.read(self._sql["newest_task_results"], values):
+                if key not in of_run and (result := self._result(run_id, number, [key, *row], whole)).is_whole:
+                    of_run[key] = result
+            newest.update(
+                (key, each) for key, each in of_run.items() if key not in newest or each.state.at > newest[key].state.at
+            )
+        return list(newest.values())
+
+    @in_words
+    def working_times(
+        self, flow: str, keys: Sequence[str], *, project: str, limit: int
+    ) -> list[tuple[str, str, float, float]]:
+        """Return when tasks began to run and ended, in the flow's newest runs; of one that ran twice, the last time.
+
+        Args:
+            flow: name of the flow.
+            keys: of the tasks.
+            project: of the flow.
+            limit: how many runs to read.
+
+        Returns:
+            Id of the run, key, and both times in seconds since the epoch.
+        """
+        values = {"flow": flow, "keys": json.dumps(keys), "project": project, "limit": limit}
+        return self._database.read(self._sql["working_times"], {**values, "most_events": _MOST_EVENTS})
+
+    @in_words
+    def task_versions(
+        self, flow: str, tasks: Sequence[str], project: str
+    ) -> dict[str, tuple[dict[str, Any], dict[str, str | None]]]:
+        """Return for each run of a flow its parameters, as they are shown, and the hashes of these tasks' code, by run id."""
+        given = {"flow": flow, "project": project}
+        codes: dict[int, dict[str, str | None]] = {}
+        for graph, key, code in self._database.read(
+            self._sql["codes_of_graphs"], {**given, "tasks": json.dumps(tasks)}
+        ):
+            codes.setdefault(graph, {})[key] = code
+        rows = self._database.read(self._sql["parameters_of_runs"], given)
+        return {run_id: (json.loads(parameters), codes.get(graph, {})) for run_id, parameters, graph in rows}
 
     def _runs_by_end(self, flow: str, project: str | None, before: float) -> Iterator[tuple[Any, ...]]:
         """Yield the flow's runs: those with an owner first, then the others from the one that was released last."""
@@ -225,11 +282,28 @@ class RunHistory:
             if len(rows) < _PAGE_RUNS:
                 return
 
-    def _result(self, run_id: str, number: int, key: str, at: dt.datetime | None, row: Sequence[Any]) -> TaskResult:
-        moment, name, body, digest, size = row
+    def _result(self, run_id: str, number: int, row: Sequence[Any], whole: _WholeStates) -> TaskResult:
+        key, moment, name, body, digest, size = row
         state = decode(name, moment, body, value_ref(digest, size, self._values), self._values)
-        return TaskResult(run_id, number, self.states(run_id, at)[key] if isinstance(state, Mapped) else state)
+        if isinstance(state, Mapped):
+            state = whole.of(run_id)[key]
+        return TaskResult(run_id, number, state, key)
 
     def _of_kind(self, run_id: str, kind: int, key: str | None) -> list[Event]:
         values = {"run": find_run(self._database, run_id).id, "kind": kind, "key": key}
         return [decode_event(row, self._values) for row in self._database.read(self._sql["events_of_kind"], values)]
+
+
+class _WholeStates:
+    """The states of one run after the other as they were at a moment, those of mapped tasks with their children's."""
+
+    def __init__(self, history: RunHistory, at: dt.datetime | None) -> None:
+        self._history = history
+        self._at = at
+        self._run_id = ""
+        self._states: Mapping[str, State] = {}
+
+    def of(self, run_id: str) -> Mapping[str, State]:
+        if run_id != self._run_id:
+            self._run_id, self._states = run_id, self._history.states(run_id, self._at)
+        return self._states

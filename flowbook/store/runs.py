@@ -284,11 +284,6 @@ class Runs:
             run_id for (run_id,) in self._database.read(self._sql["runs_that_begin"], {"start": start, "limit": limit})
         ]
 
-    def task_versions(self, flow: str, task: str, project: str) -> dict[str, tuple[dict[str, Any], str | None]]:
-        """Return for each run of a flow its parameters, as they are shown, and the hash of a task's code, by run id."""
-        rows = self._database.read(self._sql["task_versions"], {"flow": flow, "task": task, "project": project})
-        return {run_id: (json.loads(parameters), code) for run_id, parameters, code in rows}
-
     def overdue(self, now: float) -> builtins.list[str]:
         """Return the ids of the runs at rest with a task that waits beyond its deadline, the longest first.
 

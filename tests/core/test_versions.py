@@ -9,6 +9,7 @@ import pandas as pd
 
 import flowbook
 from flowbook import Flow, Parameter, task
+from flowbook.store import open_store
 from tests.core.versions import HOUR
 
 
@@ -164,3 +165,43 @@ def test_history_of_a_task_that_never_ran_is_an_empty_table():
     columns = "created task state run_id number entry size_bytes value parameters code duration"
     for table in (flow.history("never"), never.history()):
         assert (" ".join(table.columns), len(table)) == (columns, 0)
+
+
+def _reads(monkeypatch, tasks, ask):
+    """Return how often the store is read while something is asked about a flow of so many tasks."""
+
+    @task
+    def step(number):
+        return number
+
+    with Flow(f"of {tasks}") as flow:
+        for number in range(tasks):
+            step.copy(name=f"step {number}")(number)
+    flow.run(record=True)
+    flow.run(record=True)
+    database = open_store()._database
+    count, read = [0], database.read
+
+    def counting(*given):
+        count[0] += 1
+        return read(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "read", counting)
+        found = ask(flow)
+    assert len(found) in {tasks, 2 * tasks}
+    return count[0]
+
+
+def test_history_reads_the_store_as_often_however_many_tasks_there_are(monkeypatch):
+    few, many = (_reads(monkeypatch, tasks, lambda flow: flow.history()) for tasks in (2, 40))
+
+    assert many == few
+
+
+def test_the_outputs_of_a_time_are_read_once_for_all_tasks(monkeypatch):
+    few, many = (
+        _reads(monkeypatch, tasks, lambda flow: flow.as_of(dt.datetime.now(dt.UTC)).states()) for tasks in (2, 40)
+    )
+
+    assert many == few

@@ -44,6 +44,18 @@ def test_the_newest_valid_entry_of_the_task_comes_first(store: Store) -> None:
     assert list(store.cache.find(SCOPE)) == [new, old]
 
 
+def test_the_last_entries_of_tasks_are_found_as_of_a_moment_expired_or_not(store: Store) -> None:
+    old = entry(store, 1, created=now() - 2 * HOUR)
+    entry(store, 2, created=now() + HOUR)
+    gone = entry(store, 3, task="total", created=now() - 2 * HOUR, expires=now() - HOUR)
+    entry(store, 4, task="other")
+
+    found = store.cache.last("delays", ["total", "clean", "none"], "p", now())
+
+    assert found == [gone, old]
+    assert store.cache.last("delays", ["clean"], "p", now() - 3 * HOUR) == []
+
+
 def test_a_shared_key_is_found_from_any_flow(store: Store) -> None:
     made = entry(store, cache_key="weather")
 

@@ -43,10 +43,6 @@ QUESTIONS: dict[str, tuple[Callable[[Store], object], str]] = {
         lambda store: list(store.cache.find(CacheScope("p", "f", "t", "k"))),
         "SEARCH cache_entry USING INDEX cache_entry_key (cache_key=? AND created<?)",
     ),
-    "a task's last entry": (
-        lambda store: store.cache.last("f", "t", "p", AT),
-        "SEARCH cache_entry USING INDEX cache_entry_task (project=? AND flow=? AND task=? AND created<?)",
-    ),
     "entries of a task": (
         lambda store: store.cache.entries(flow="f", task="t"),
         "SEARCH cache_entry USING INDEX cache_entry_name (task=? AND flow=?)",

@@ -107,9 +107,12 @@ WITH RECURSIVE pair (number) AS (
 )
 SELECT flow, task FROM pair JOIN cache_entry ON rowid = number
 
--- newest_entry --
-SELECT * FROM cache_entry
-WHERE project = :project AND flow = :flow AND task = :task AND created <= :at ORDER BY created DESC, rowid DESC LIMIT 1
+-- newest_entries --
+SELECT cache_entry.* FROM json_each(:tasks) AS asked CROSS JOIN cache_entry
+ON cache_entry.rowid = (
+    SELECT rowid FROM cache_entry
+    WHERE project = :project AND flow = :flow AND task = asked.value AND created <= :at ORDER BY created DESC, rowid DESC LIMIT 1
+)
 
 -- flows_of_entries --
 SELECT DISTINCT flow FROM cache_entry WHERE project = ?

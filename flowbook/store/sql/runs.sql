@@ -148,15 +148,16 @@ ORDER BY created DESC LIMIT :limit
 -- runs_that_begin --
 SELECT run_id FROM run WHERE run_id >= :start AND run_id < :start || '~' ORDER BY run_id LIMIT :limit
 
--- task_versions --
-SELECT
-    run.run_id, run.parameters,
-    (
-        SELECT json_extract(task.value, '$.code_hash') FROM json_each(graph.content, '$.tasks') AS task
-        WHERE json_extract(task.value, '$.key') = :task
-    )
-FROM run JOIN graph ON graph.id = run.graph_id
-WHERE run.flow = :flow AND run.project = :project
+-- parameters_of_runs --
+SELECT run_id, parameters, graph_id FROM run WHERE flow = :flow AND project = :project
+
+-- codes_of_graphs --
+-- Runs share graphs: each is read once.
+SELECT graph.id, json_extract(task.value, '$.key'), json_extract(task.value, '$.code_hash')
+FROM graph, json_each(graph.content, '$.tasks') AS task
+WHERE
+    graph.id IN (SELECT graph_id FROM run WHERE flow = :flow AND project = :project)
+    AND json_extract(task.value, '$.key') IN (SELECT value FROM json_each(:tasks))
 
 -- claim_run --
 UPDATE run
@@ -211,11 +212,11 @@ SET
     answer_due = :answer_due
 WHERE id = :run
 
--- keep_counts --
 -- run_cancelled --
 -- It is Cancelling until the flow's next state is written: what runs goes on to its end.
 UPDATE run SET state = 'Cancelling', message = :message WHERE id = :run AND state IN ('Running', 'Cancelling')
 
+-- keep_counts --
 UPDATE run SET counts = ? WHERE id = ?
 
 -- add_event --
@@ -327,19 +328,44 @@ WHERE flow = :flow AND (:project IS NULL OR +project = :project) AND created <= 
 ORDER BY last IS NULL DESC, last DESC, id DESC
 LIMIT :limit OFFSET :offset
 
--- newest_task_result --
-SELECT at, name, body, digest, size_bytes FROM event
-WHERE run = :run AND kind = 0 AND key = :key AND at <= :at AND name IN ('Success', 'Cached', 'Mapped', 'Skipped')
+-- newest_task_results --
+SELECT key, at, name, body, digest, size_bytes FROM event
+WHERE
+    run = :run AND kind = 0 AND at <= :at AND name IN ('Success', 'Cached', 'Mapped', 'Skipped')
+    AND key IN (SELECT value FROM json_each(:keys))
 ORDER BY seq DESC
 
 -- task_results --
 -- One pass over the events of the flow's runs; an index by key would cost each event that is recorded a third more.
-SELECT run.run_id, run.number, at, name, body, digest, size_bytes
+SELECT run.run_id, run.number, key, at, name, body, digest, size_bytes
 FROM run CROSS JOIN event ON event.run = run.id
 WHERE
     flow = :flow AND (:project IS NULL OR +project = :project) AND run.created <= :at
-    AND kind = 0 AND key = :key AND at <= :at AND name IN ('Success', 'Cached', 'Mapped', 'Skipped')
+    AND (:run_id IS NULL OR +run_id = :run_id)
+    AND kind = 0 AND at <= :at AND name IN ('Success', 'Cached', 'Mapped', 'Skipped')
+    AND key IN (SELECT value FROM json_each(:keys))
 ORDER BY run.created DESC, run.id DESC, seq
+
+-- working_times --
+-- As in `task_history`: one pass over the events of each run, and runs of very many events are left out.
+SELECT found.run_id, found.key, found.running_at, event.at
+FROM (
+    SELECT
+        run.id, run.run_id, event.key, max(event.seq) AS last_seq,
+        max(CASE WHEN event.name = 'Running' THEN event.at END) AS running_at
+    FROM (
+        SELECT id, run_id FROM run
+        WHERE
+            project = :project AND flow = :flow
+            AND coalesce((SELECT max(seq) FROM event WHERE event.run = run.id), 0) <= :most_events
+        ORDER BY number DESC LIMIT :limit
+    ) AS run
+    JOIN event ON event.run = run.id
+    WHERE event.kind = 0 AND event.key IN (SELECT value FROM json_each(:keys))
+    GROUP BY run.id, event.key
+) AS found
+JOIN event ON event.run = found.id AND event.seq = found.last_seq
+WHERE found.running_at IS NOT NULL
 
 -- task_history --
 -- One pass over the events of each run; runs of very many events are left out, because nobody waits for them.
