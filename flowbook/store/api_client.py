@@ -20,6 +20,7 @@ from flowbook._utils.locks import Rank, RankedLock
 from flowbook._utils.versions import versions_here
 from flowbook.exceptions import InfrastructureError, StoreError
 from flowbook.store.api_errors import decode_error
+from flowbook.store.http_connection import OnePieceConnection, OnePieceSecureConnection
 from flowbook.store.remote_calls import call_of, fingerprint
 from flowbook.store.server_clock import ServerClock
 
@@ -379,11 +380,11 @@ class ApiClient:
     def _new_connection(self, timeout_s: float) -> http.client.HTTPConnection:
         """Return a connected connection. Raises LostError."""
         if self._is_secure:
-            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            connection: OnePieceConnection = OnePieceSecureConnection(
                 self._host, self._port, timeout=_CONNECT_S, context=ssl.create_default_context()
             )
         else:
-            connection = http.client.HTTPConnection(self._host, self._port, timeout=_CONNECT_S)
+            connection = OnePieceConnection(self._host, self._port, timeout=_CONNECT_S)
         try:
             connection.connect()
         except (OSError, http.client.HTTPException) as error:
