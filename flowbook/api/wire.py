@@ -62,11 +62,7 @@ class Deleted(_Answer):
 
 
 class RunLine(_Answer):
-    """A run, as a list shows it.
-
-    `state` is Crashed if its process died before it came to rest, and Cancelling from an order to cancel it until what runs
-    has ended.
-    """
+    """A run, as a list shows it. `state` is Crashed if its process died, and Cancelling while a cancelled run still goes on."""
 
     run_id: str
     flow: str
@@ -290,7 +286,7 @@ class Resume(Decided):
 
 
 class Retry(Decided):
-    """Runs what failed again; `tasks` are keys, of a mapped task for its failed children, and without any, all that failed are meant."""
+    """Runs what failed again: all of it, or only `tasks`. The key of a mapped task stands for its failed children."""
 
 
 class Cancel(_Request):
