@@ -12,6 +12,8 @@ from starlette.responses import Response
 from flowbook.api import wire
 from flowbook.api.answers import PROBLEMS, StoreHere, answer
 from flowbook.core.cached_outputs import entry_state
+from flowbook.report.masked_values import masked_preview
+from flowbook.report.secret_names import shown_parameters
 from flowbook.store.cache import NEVER
 
 if TYPE_CHECKING:
@@ -62,7 +64,8 @@ def pin(store: StoreHere, entry: str, given: wire.Pin) -> Response:
 
 
 def _preview(store: StoreHere, found: CacheEntry) -> dict[str, Any] | None:
-    return store.values.preview(found.ref)
+    preview = store.values.preview(found.ref)
+    return None if preview is None else masked_preview(preview)
 
 
 def _fields(found: CacheEntry, now: dt.datetime) -> dict[str, Any]:
@@ -72,6 +75,6 @@ def _fields(found: CacheEntry, now: dt.datetime) -> dict[str, Any]:
         "expires": None if found.expires >= NEVER else found.expires,
         "state": entry_state(found, now),
         "size_bytes": found.ref.size_bytes,
-        "parameters": dict(found.parameters),
+        "parameters": shown_parameters(found.parameters),
         "digest": found.ref.digest,
     }

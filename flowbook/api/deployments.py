@@ -19,7 +19,7 @@ from flowbook.deployments.outlook import next_due, runs_in, shown_settings
 from flowbook.deployments.plain_runs import create_plain_run
 from flowbook.deployments.schedule_settings import read_schedule
 from flowbook.exceptions import DefinitionError
-from flowbook.flow_runners.fields import shown_parameters
+from flowbook.report.secret_names import shown_parameters
 
 if TYPE_CHECKING:
     from flowbook.store import Store

@@ -8,9 +8,8 @@ from flowbook.api import wire
 from flowbook.deployments.outlook import shown_settings
 from flowbook.flow_run.task_facts import task_facts
 from flowbook.flow_run.waiting_tasks import waiting_tasks
-from flowbook.flow_runners.fields import shown_parameters
-from flowbook.report.secret_names import shown_change
-from flowbook.store.process_identity import effective_state_of
+from flowbook.report.secret_names import shown_change, shown_parameters
+from flowbook.store.process_identity import shown_state
 from flowbook.store.records import from_stamp
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def _waiting(task: WaitingTask) -> wire.Waiting:
         deadline=deadline,
         otherwise=task.otherwise,
         overdue=task.is_overdue,
-        inputs=shown_parameters(task.inputs),
+        inputs=dict(task.inputs),
         earlier=[wire.Earlier(**{**each._asdict(), "at": from_stamp(each.at)}) for each in task.earlier],
     )
 
@@ -104,7 +103,7 @@ def task_list(store: Store, run_id: str, task: str | None, at: dt.datetime | Non
 def _task(facts: TaskFacts) -> wire.TaskLine:
     known = facts.as_json()
     since = None if facts.state is None else from_stamp(facts.state.at)
-    return wire.TaskLine.model_validate({**known, "since": since, "inputs": shown_parameters(facts.inputs)})
+    return wire.TaskLine.model_validate({**known, "since": since})
 
 
 def span_line(span: Span) -> wire.Span:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from flowbook.core.cached_outputs import cache, entry_state
 from flowbook.flow_run.times import parse_time
+from flowbook.report.masked_values import masked_preview
+from flowbook.report.secret_names import shown_parameters
 from flowbook.results.preview import format_size
 from flowbook.store import open_store
 from flowbook.terminal.lines import printable
@@ -37,7 +39,8 @@ def show(args: Namespace, out: Output) -> int:
     """Show one entry, with the preview that was stored with its value."""
     store = open_store()
     entry = store.cache.get(args.id)
-    preview = store.values.preview(entry.ref)
+    found = store.values.preview(entry.ref)
+    preview = None if found is None else masked_preview(found)
     if out.is_json:
         out.record({**_row(entry), "preview": preview})
         return 0
@@ -101,7 +104,7 @@ def _row(entry: CacheEntry) -> dict[str, object]:
         "size_bytes": entry.ref.size_bytes,
         "uses": entry.uses,
         "pinned": entry.pinned,
-        "parameters": dict(entry.parameters),
+        "parameters": shown_parameters(entry.parameters),
         "cache_key": entry.cache_key,
         "run_id": entry.run_id,
         "project": entry.project,

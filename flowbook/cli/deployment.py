@@ -16,6 +16,7 @@ from flowbook.exceptions import DefinitionError
 from flowbook.flow_run.flow_runner_of import flow_runner_of
 from flowbook.flow_run.ports import RunToStart
 from flowbook.flow_run.times import parse_time
+from flowbook.report.secret_names import shown_parameters
 from flowbook.store import open_store
 from flowbook.store.process_identity import shown_state
 from flowbook.terminal.lines import Span, printable
@@ -185,7 +186,7 @@ def _row(found: DeploymentRecord, now: dt.datetime) -> dict[str, object]:
         "next": next_due(found, now),
         "paused": found.is_paused,
         "runs_in": runs_in(found.flow_runner),
-        "parameters": dict(found.parameters),
+        "parameters": shown_parameters(found.parameters),
         "tags": list(found.tags),
         "flow": found.flow_location or "kept by value",
         "schedule": found.schedule,

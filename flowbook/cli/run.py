@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from flowbook.cli.command_words import in_commands
 from flowbook.engine.events import Logged, StateChanged
+from flowbook.engine.masks import Masks
+from flowbook.engine.state import Cancelling
 from flowbook.exceptions import UnknownTaskError
 from flowbook.flow_run.run_names import find_run_id
 from flowbook.flow_run.run_pages import RunFilter, run_page, run_state
@@ -21,6 +23,7 @@ from flowbook.flow_run.task_facts import task_facts
 from flowbook.flow_run.waiting_tasks import as_json, waiting_tasks
 from flowbook.report.cost_text import cost_text
 from flowbook.report.secret_literals import without_secrets
+from flowbook.report.secret_names import shown_change, shown_parameters
 from flowbook.store import open_store
 from flowbook.store.process_identity import shown_state
 from flowbook.store.process_output import OLDER, output_file
@@ -108,7 +111,10 @@ def inspect(args: Namespace, out: Output) -> int:
 
 
 def _noted(decided: Decided) -> dict[str, object]:
-    changed = {each.name: {"before": each.before, "after": each.after, "text": each.text} for each in decided.changes}
+    changed = {
+        each.name: {"before": each.before, "after": each.after, "text": shown_change(each.name, each.text)}
+        for each in decided.changes
+    }
     return {**{name: getattr(decided, name) for name in _DECISION}, "changed": changed}
 
 
@@ -118,13 +124,14 @@ def _write_errors(rows: Sequence[TaskFacts], args: Namespace, out: Output) -> No
     if not failed:
         return
     (_, first), *further = failed
-    out.lines([(), *traceback_lines(first, out.marks, is_full=args.traceback, width=out.width)])
+    hide = Masks.around(None).text  # lines of code are read from their files, which may hold a secret
+    out.lines([(), *traceback_lines(first, out.marks, hide, is_full=args.traceback, width=out.width)])
     if further:
         out.line("")
     for task, error in further[:_MOST_FAILURES]:
         where = f"{found}  " if (found := failing_line(error)) else ""
         head = (Span("  "), out.marks.of(task.state_name), Span(f" {task.key}  "), Span(where, "dim"))
-        out.lines(wrapped(head, " ".join(str(error).split()), out.width or 1000, indent=6))
+        out.lines(wrapped(head, hide(" ".join(str(error).split())), out.width or 1000, indent=6))
     if more := len(further) - len(further[:_MOST_FAILURES]):
         out.line(f"    and {more:,} more failed")
 
@@ -139,6 +146,9 @@ def _hint(args: Namespace, state: str, waiting: Sequence[WaitingTask], out: Outp
     if waiting:
         out.lines(answer_lines(name, None if args.task is None else shlex.quote(args.task)))
         return
+    if state == Cancelling.__name__ and args.task is None:
+        out.lines([(Span(f"  stop now   flowbook run cancel {name} --now", "dim"),)])
+        return
     again = {"Cancelled": "resume", "Crashed": "resume", "Failed": "retry"}.get(state)
     if again is not None and args.task is None:
         out.lines([(Span(f"  go on      flowbook run {again} {name}", "dim"),)])
@@ -147,9 +157,6 @@ def _hint(args: Namespace, state: str, waiting: Sequence[WaitingTask], out: Outp
 def _unknown_task(args: Namespace, summary: RunSummary) -> UnknownTaskError:
     run = f"Run {summary.number} of {summary.flow!r}"
     msg = f"{run} has no task {args.task!r}. `flowbook run inspect {args.run}` lists them."
-    if state == Cancelling.__name__ and args.task is None:
-        out.lines([(Span(f"  stop now   flowbook run cancel {name} --now", "dim"),)])
-        return
     return UnknownTaskError(msg, key=args.task)
 
 
@@ -262,7 +269,7 @@ def _row(summary: RunSummary) -> dict[str, object]:
         "ended": summary.ended,
         "seconds": None if summary.took_s is None else round(summary.took_s, 3),
         "tasks": dict(summary.counts),
-        "parameters": dict(summary.parameters),
+        "parameters": shown_parameters(summary.parameters),
         "executor": summary.executor,
         "origin": summary.origin,
         "owner": summary.owner,

@@ -50,6 +50,7 @@ class CachedOutputs:
 
         from flowbook.core.history import flow_name  # noqa: PLC0415
         from flowbook.flow_run.times import parse_time  # noqa: PLC0415
+        from flowbook.report.secret_names import shown_parameters  # noqa: PLC0415
 
         store = _store()
         name = flow_name(flow)
@@ -60,7 +61,7 @@ class CachedOutputs:
         rows = [
             (
                 each.id, each.flow, each.task, each.created, each.expires, entry_state(each, now), each.ref.size_bytes,
-                _description(previews.get(each.ref.digest)), each.uses, each.pinned, dict(each.parameters),
+                _description(previews.get(each.ref.digest)), each.uses, each.pinned, shown_parameters(each.parameters),
                 each.cache_key, each.run_id, each.project,
             )
             for each in found

@@ -84,12 +84,16 @@ def _found(runs: Runs, flow: str | None, state: str | None, limit: int | None) -
 
 def _columns(table: RunTable) -> dict[str, object]:
     """Return the columns of the DataFrame."""
+    from flowbook.report.secret_names import MASK, sounds_secret  # noqa: PLC0415  # as the store
+
+    is_secret = cache(sounds_secret)
+
     return {
         **table._asdict(),
         "started": _times(table.started),
         "ended": _times(table.ended),
         "tasks": _as_lines(table.counts, lambda name, count: f"{count} {name}"),
-        "parameters": _as_lines(table.parameters, lambda name, value: f"{name}={value}"),
+        "parameters": _as_lines(table.parameters, lambda name, value: f"{name}={MASK if is_secret(name) else value}"),
     }
 
 

@@ -13,9 +13,10 @@ from flowbook.exceptions import DefinitionError, ResultGoneError, StartTaskError
 from flowbook.flow_run.run_names import find_run_id
 from flowbook.flow_run.run_part import EarlierRun
 from flowbook.flow_run.times import parse_time
+from flowbook.report.secret_names import shown_parameters
 from flowbook.store import open_store
-
 from flowbook.store.records import from_stamp
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -178,8 +179,8 @@ def history(flow: str | None, keys: Iterable[str], run: int | str | None = None)
 
     store = open_store()
     run_id = None if run is None else find_run_id(store, run, flow)
-    rows: list[tuple[object, ...]] = []
     tasks = tuple(keys)
+    rows: list[tuple[object, ...]] = []
     for name in [flow] if flow is not None else _flow_names(store):
         rows += _rows(store, name, _versions(store, name, tasks, run_id))
     table = pd.DataFrame(sorted(rows, key=lambda row: row[0]), columns=list(_COLUMNS))  # type: ignore[arg-type, return-value]  # a datetime

@@ -7,6 +7,7 @@ import datetime as dt
 import functools
 from typing import TYPE_CHECKING
 
+from flowbook._utils.secret_words import sounds_secret
 from flowbook.engine.cache_validators import (
     UnforeseenError,
     comparable,
@@ -135,13 +136,13 @@ def _has_other_code(entry: CachedOutput, spec: TaskSpec, cache: OutputCache, val
 
 
 def _stale_inputs(entry: CachedOutput, inputs: HashedInputs) -> dict[str, str]:
-    """Return the inputs that the entry wasn't made from, each with what it was and is, as far as that is short."""
+    """Return the inputs that the entry wasn't made from, each with what it was and is, as far as that is short and no secret."""
     then = entry.input_hashes
     stale = {}
     for name in inputs if then else ():
         before = then.get(name)
         if before is not None and inputs.known_hash(name) not in {None, before}:
-            stale[name] = _difference(entry.input_texts.get(name), inputs[name])
+            stale[name] = "" if sounds_secret(name) else _difference(entry.input_texts.get(name), inputs[name])
     return stale
 
 

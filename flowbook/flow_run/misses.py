@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.engine.cache_validators import needs_inputs, reads_variables
+from flowbook.flow_run.shown_code import shown_changed_line
 from flowbook.report.phrases import duration, listed, shorten
-from flowbook.results.code_source import changed_line, source_name
+from flowbook.report.secret_names import sounds_secret
+from flowbook.results.code_source import source_name
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -83,7 +85,8 @@ def with_lines(
     names = [source_name(each) for each in functions]
     own = functions[0].__name__ if functions else ""
     return [
-        _with_line(each, changed_line(before(each.run_id), now, names), own) if each.run_id else each for each in found
+        _with_line(each, shown_changed_line(before(each.run_id), now, names), own) if each.run_id else each
+        for each in found
     ]
 
 
@@ -139,6 +142,8 @@ def _of_input(name: str, made: Made, entry: PastEntry) -> Difference:
     if name not in entry.inputs.hashes:
         return Difference(f"input {name} is new", "input", name)
     before, now = entry.inputs.texts.get(name), made.texts.get(name)
+    if sounds_secret(name):
+        before = now = None
     words = f"input {name} changed" if before is None or now is None else f"input {name} is {now}, was {before}"
     return Difference(words, "input", name, now or "", before or "")
 

@@ -9,6 +9,8 @@ import platform
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook import config
+from flowbook._context import ContextLayer
+from flowbook.engine.masks import Masks
 from flowbook.engine.remote_error import safe_repr
 from flowbook.flow_run.fingerprint import fingerprint
 from flowbook.flow_run.stored_inputs import store_inputs
@@ -48,13 +50,14 @@ def run_record(store: Store, run: RunDescription, inputs: RunInputs) -> NewRecor
     flow_ref, why_not = store.runs.store_flow(run.flow)
     stored = store_inputs(inputs, run.graph, store.values)
     told = store_receivers(getattr(run.flow, "notify", ()), store.values)
+    masks = Masks.around(ContextLayer(inputs.context), inputs.task_contexts.values())
     record = RunRecord(
         run_id=run.label.run_id,
         flow=run.label.flow_name,
         project=config.project(),
         graph=graph_of(run, inputs.limits),
         created=run.began.astimezone(dt.UTC) + dt.timedelta(seconds=store.ahead_s),
-        parameters={name: shown_value(value) for name, value in inputs.parameters.items()},
+        parameters={name: masks.within(shown_value(value)) for name, value in inputs.parameters.items()},
         parameters_ref=stored.ref,
         further=(*stored.further, *told.refs),
         flow_ref=flow_ref,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Protocol
 
+from flowbook.engine.masks import Masks
 from flowbook.engine.run_inputs import RunInputs
 from flowbook.flow_run.location import Here
 from flowbook.terminal.reporting import displayed, has_display, log_sinks
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from flowbook.engine.events import Event, EventSink
     from flowbook.engine.graph import Graph
-    from flowbook.engine.masks import Masks
     from flowbook.engine.state import State
     from flowbook.engine.task_progress import TaskProgress
     from flowbook.flow_run.location import Location
@@ -121,6 +121,8 @@ class ControlledRun:
         location = self._control.location
         if isinstance(location, Here):
             self._masks = location.epoch.masks
+        elif self._masks is None:
+            self._masks = Masks.around(None)  # what this process knows
         return text if self._masks is None else self._masks.text(text)
 
 

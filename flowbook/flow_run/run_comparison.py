@@ -20,8 +20,10 @@ from flowbook.flow_run.begun_states import with_begun
 from flowbook.flow_run.flow_changes import compare_graphs
 from flowbook.flow_run.row_counts import rows_of
 from flowbook.flow_run.run_differences import OWN_CAUSES, task_differences
+from flowbook.flow_run.shown_code import shown_changed_line
 from flowbook.report.phrases import duration, listed, message, shorten
-from flowbook.results.code_source import ChangedLine, changed_line, read_sources
+from flowbook.report.secret_names import shown_value
+from flowbook.results.code_source import read_sources
 from flowbook.store import open_store
 from flowbook.terminal.lines import printable
 
@@ -35,10 +37,10 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
     from flowbook.flow_run.run_differences import Cause
+    from flowbook.results.code_source import ChangedLine
     from flowbook.store import Store
 
 __all__ = ["ComparedRun", "ComparedTask", "RunComparison", "compared_runs", "earlier_run"]
-    from flowbook.results.code_source import ChangedLine
 
 _ROWS_IN_TEXT, _ROWS_IN_PAGE = 40, 1000
 _LINE_CHARACTERS = 60
@@ -371,7 +373,10 @@ def _parameters(
     before: Mapping[str, object], after: Mapping[str, object]
 ) -> Iterator[tuple[str, str | None, str | None]]:
     for name in _other_parameters(before, after):
-        was, now = (shorten(repr(each[name]), _LINE_CHARACTERS) if name in each else None for each in (before, after))
+        was, now = (
+            shorten(repr(shown_value(name, each[name])), _LINE_CHARACTERS) if name in each else None
+            for each in (before, after)
+        )
         yield name, was, now
 
 
@@ -389,7 +394,7 @@ def _changed_lines(before: Mapping[str, object], after: Mapping[str, object]) ->
     """Yield the first line that is another one, of each function."""
     old, new = (read_sources(each.get("sources", {})) for each in (before, after))  # type: ignore[arg-type]  # JSON
     for name in new:
-        line = changed_line(old, new, [name])
+        line = shown_changed_line(old, new, [name])
         if line is not None:
             yield line
 

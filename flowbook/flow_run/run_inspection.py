@@ -66,8 +66,8 @@ class RunInspection:
         return self
 
     def hide(self, text: str) -> str:
-        """Return a text with the secrets of the run's context masked, as far as this process knows them."""
+        """Return a text with the secrets masked that this process knows: of the run's context, and of its own environment."""
         inputs = self._control.inputs
         if not isinstance(inputs, RunInputs):
-            return text
+            return Masks.around(None).text(text)
         return Masks.around(ContextLayer(inputs.context), inputs.task_contexts.values()).text(text)

@@ -18,6 +18,7 @@ from flowbook.flow_run.input_texts import StoredInputTexts
 from flowbook.report.kept_notes import kept_note
 from flowbook.report.phrases import cached_note, duration, shorten, staleness
 from flowbook.report.secret_literals import without_secrets
+from flowbook.report.secret_names import shown_parameters, shown_value
 from flowbook.store.records import to_stamp
 from flowbook.terminal.run_history import maker
 from flowbook.terminal.run_lines import TaskRow
@@ -111,7 +112,7 @@ class TaskFacts:
             "memory_bytes": None if self.cost is None else self.cost.memory_bytes,
             "own_process": None if self.cost is None else self.cost.is_own,
             "output_bytes": self.output_bytes,
-            "value": None if self.preview is None else self.preview.get("text"),
+            "value": None if self.preview is None else shown_value(parent_key(self.key), self.preview.get("text")),
         }
 
     def _rows(self) -> str:
@@ -174,7 +175,7 @@ def task_facts(store: Store, run_id: str, wanted: str | None = None, at: dt.date
         is_labelled = isinstance(facts.state, Paused) or (is_child_key(key) and facts.error is not None)
         if key == wanted or (len(labelled) < _MOST_LABELLED and is_labelled):
             labelled.append(key)
-            facts = replace(facts, inputs=described.of(key), instead=described.instead(key))
+            facts = replace(facts, inputs=shown_parameters(described.of(key)), instead=described.instead(key))
         found.append(facts)
     return found
 

@@ -15,7 +15,7 @@ from flowbook.report.secret_names import shown_value
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["env", "flag", "one_of", "shown_env", "shown_parameters", "text", "texts", "unknown"]
+__all__ = ["env", "flag", "one_of", "shown_env", "text", "texts", "unknown"]
 
 _SECRETS = secret_variable("")
 
@@ -67,11 +67,6 @@ def _can_be_handed_over(value: str) -> bool:
 def shown_env(given: Mapping[str, str]) -> dict[str, str]:
     """Return environment variables for people: values of names that sound secret, and secrets within values, are masked."""
     return {name: _shown(name, value) for name, value in given.items()}
-
-
-def shown_parameters(given: Mapping[str, object]) -> dict[str, Any]:
-    """Return parameters or inputs for people, in the same way; members of lists and dicts, too."""
-    return {name: shown_value(name, value) for name, value in given.items()}
 
 
 def _shown(name: str, value: str) -> str:

@@ -8,8 +8,8 @@ import platform
 from typing import TYPE_CHECKING
 
 from flowbook.store import open_store
-from flowbook.terminal.lines import plain_text, printable
 from flowbook.store.process_identity import shown_state
+from flowbook.terminal.lines import plain_text, printable
 from flowbook.terminal.marks import Marks
 from flowbook.terminal.run_lines import RUN_COLUMNS, run_rows, table_lines
 

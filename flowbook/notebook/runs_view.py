@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowbook.report.phrases import listed, parameter_text, shorten
+from flowbook.report.secret_names import shown_parameters, shown_value
+from flowbook.store.process_identity import shown_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,7 +72,7 @@ def _row(run: RunSummary, earlier: RunSummary | None, codes: Mapping[str, Mappin
         started=run.started.timestamp() if run.started is not None else None,
         took_s=run.took_s,
         counts=run.counts,
-        parameters={name: parameter_text(value) for name, value in run.parameters.items()},
+        parameters={name: parameter_text(value) for name, value in shown_parameters(run.parameters).items()},
         changed=_changed(run, earlier, codes) if earlier is not None else "",
         message=shorten(run.message or "", 200),
     )
@@ -100,5 +102,5 @@ def _codes(store: Store, run_id: str) -> dict[str, Any]:
     return {task["key"]: task.get("code_hash") for task in store.runs.get(run_id).graph.get("tasks", ())}
 
 
-def _short(value: object) -> str:
-    return shorten(parameter_text(value), _VALUE_LENGTH)
+def _short(name: str, value: object) -> str:
+    return shorten(parameter_text(shown_value(name, value)), _VALUE_LENGTH)

@@ -12,7 +12,7 @@ from flowbook import config
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import ArgumentError, FlowbookError
 from flowbook.notebook.panel_actions import parse_parameter
-from flowbook.pages.masked_values import masked_preview
+from flowbook.report.masked_values import masked_preview
 from flowbook.report.phrases import shorten
 from flowbook.report.secret_names import shown_text, sounds_secret
 from flowbook.results.reference import is_reference

@@ -12,10 +12,10 @@ from flowbook.deployments.schedule_settings import read_schedule
 from flowbook.exceptions import FlowbookError, RunClaimedError
 from flowbook.flow_run.flow_runner_of import flow_runner_of
 from flowbook.flow_run.submission import Submission, claim_for_process
-from flowbook.flow_runners.fields import shown_parameters
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.report.phrases import parameter_text, shorten
-from flowbook.store.process_identity import effective_state_of
+from flowbook.report.secret_names import shown_parameters
+from flowbook.store.process_identity import shown_state
 
 if TYPE_CHECKING:
     from flowbook.store import Store

@@ -13,7 +13,7 @@ from flowbook._utils.locks import Rank, RankedLock
 from flowbook.exceptions import PickledValueError
 from flowbook.notebook.value_comparison import Comparisons
 from flowbook.pages.frames import KeptPager, ReadableValues, careful_pager
-from flowbook.pages.masked_values import masked_preview, masked_value
+from flowbook.report.masked_values import masked_preview, masked_value
 
 if TYPE_CHECKING:
     from flowbook.notebook.value_access import Pager

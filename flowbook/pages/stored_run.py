@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.mapped_states import add_missing_children, fill_children
+from flowbook.engine.masks import Masks
 from flowbook.engine.state import Crashed, Failed, Paused, Pending, Retrying, Running, Scheduled, Submitted
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import FlowbookError
@@ -21,6 +22,7 @@ from flowbook.flow_run.recorded_decision import decide_recorded
 from flowbook.flow_run.run_description import RunLabel
 from flowbook.flow_run.run_log import RunLog
 from flowbook.notebook.command_worker import RefusedError
+from flowbook.report.secret_names import shown_parameters
 from flowbook.results.reference import is_reference
 from flowbook.store.stored_graph import read_graph
 
@@ -96,7 +98,11 @@ class StoredRun:
     @property
     def parameters(self) -> Mapping[str, object]:
         """The parameters as they are shown."""
-        return self.record.parameters
+        return shown_parameters(self.record.parameters)
+
+    def hide(self, text: str) -> str:
+        """Return a text with the secrets masked that this process knows: lines of code are read from its files."""
+        return Masks.around(None).text(text)
 
     @property
     def executor_text(self) -> str:

@@ -118,7 +118,9 @@ def describe_error(
     times = Counter(passed)
     locations = _folded(passed, times)
     name_of = cell_name or (lambda _: None)
-    stack = [_with_values(_frame(each, name_of), each, error, hide) for each in reversed(locations[-_MOST_FRAMES:])]
+    stack = [
+        _with_values(_frame(each, name_of, hide), each, error, hide) for each in reversed(locations[-_MOST_FRAMES:])
+    ]
     stack = [
         replace(frame, times=times[each])
         for frame, each in zip(stack, reversed(locations[-_MOST_FRAMES:]), strict=True)
@@ -217,10 +219,11 @@ def _formatted(error: BaseException) -> str:
         return f"{type(error).__name__} (its traceback can't be shown: {type(exc).__name__})"
 
 
-def _frame(location: CodeLocation, cell_name: Callable[[str], str | None]) -> StackFrame:
+def _frame(location: CodeLocation, cell_name: Callable[[str], str | None], hide: Callable[[str], str]) -> StackFrame:
     cell = cell_name(location.file) or _numbered(location.file)
     where = f"{cell or location.file}, line {location.line}, in {location.function}"
-    return StackFrame(where, is_mine(location.file) or cell is not None, source_lines(location))
+    lines = tuple((number, hide(text), is_failing) for number, text, is_failing in source_lines(location))
+    return StackFrame(where, is_mine(location.file) or cell is not None, lines)
 
 
 def _numbered(file: str) -> str | None:

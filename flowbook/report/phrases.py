@@ -156,8 +156,8 @@ def staleness(state: Cached) -> str:
 
 
 def _difference(name: str, text: str) -> str:
-    before, separator, now = text.partition(", now ")
-    return f"{name} was {before}, is {now}" if separator else f"{name} {text}".rstrip()
+    before, separator, now = shown_change(name, text).partition(", now ")
+    return f"{name} was {before}, is {now}" if separator else f"{name} {before}".rstrip()
 
 
 def error_text(error: object) -> str:
@@ -327,7 +327,7 @@ def _why_cached(state: Cached, now: float) -> list[list[str]]:
     fits = "" if state.stale_inputs or state.stale_code else " and still fits"
     lines = [["Why it did not run", f"Its output{made}{entry}{fits}.{until}"]]
     if state.stale_inputs:
-        differences = [f"{name} {text}".rstrip() for name, text in state.stale_inputs.items()]
+        differences = [f"{name} {shown_change(name, text)}".rstrip() for name, text in state.stale_inputs.items()]
         lines.append(["Mind", f"That output was made from other inputs: {', '.join(differences)}."])
     if state.stale_code:
         lines.append(["Mind", "Its code has changed since that output was made."])

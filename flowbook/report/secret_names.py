@@ -9,22 +9,14 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from flowbook.engine.masks import secret_variable
+from flowbook._utils.secret_words import sounds_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["MASK", "shown_change", "shown_text", "shown_value", "sounds_secret"]
+__all__ = ["MASK", "shown_change", "shown_parameters", "shown_text", "shown_value", "sounds_secret"]
 
 MASK = "*****"
-_VARIABLES = secret_variable("")
-#: Names such as GITHUB_TOKEN, dbPassword and X-Api-Key, with their words divided by "_".
-_SOUNDS_SECRET = re.compile(
-    r"(?:^|_)(?:tokens?|secrets?|passwords?|passwd|pwd|passphrase|credentials?|api_?key|(?:private|secret|access|account)_?key)(?:_|$)"
-    r"|(?:^|_)pass$",
-    re.IGNORECASE,
-)
-_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 #: The end of a name that may sound secret, and what it is set to: `db_password=…`, `"apiKey": …`, `--token …`, `Pwd={…}`.
 _SETTING = re.compile(
     r"(?:token|secret|password|passwd|pwd|passphrase|pass|credential|key)s?(?:[_-]\w{1,20}){0,2}"
@@ -32,6 +24,8 @@ _SETTING = re.compile(
     r"(?P<value>\\?\"(?:[^\"\\\n]|\\[^\"\n])*|\\?'(?:[^'\\\n]|\\[^'\n])*|\{[^}\n]*\}?|[^\s;&\"']+(?:[^;&\"'\n]{0,80}(?=;))?)",
     re.IGNORECASE,
 )
+#: What any of them contains: most texts have none, and lists show very many.
+_MAY_HOLD_ONE = re.compile(r"token|secret|pass|pwd|credential|key|bearer|basic|://", re.IGNORECASE)
 _NAME_BEFORE = re.compile(r"[\w.-]{0,60}$")
 _NAME_CHARACTERS = 60
 _OPTION = re.compile(r"(?<!\S)--?[\w-]+$")
@@ -49,13 +43,10 @@ _CONTAINERS: dict[type, Callable[[Iterable[object]], object]] = {
 }
 
 
-def sounds_secret(name: str) -> bool:
-    """Return whether what has that name is likely to be a secret."""
-    return name.startswith(_VARIABLES) or _SOUNDS_SECRET.search(_WORDS.sub("_", name)) is not None
-
-
 def shown_text(text: str) -> str:
     """Return a text with `*****` for passwords in URLs and connection strings, settings that sound secret, and keys."""
+    if not _MAY_HOLD_ONE.search(text):
+        return text
     if "://" in text:
         text = _URL.sub(rf"\g<before>{MASK}@", text)
     text = _SETTING.sub(_without_value, text)
@@ -66,6 +57,11 @@ def shown_text(text: str) -> str:
 def shown_change(name: str, text: str) -> str:
     """Return what an input was and is, "15 → 20", as `shown_text`; "" if the input's name sounds secret."""
     return "" if sounds_secret(name) else shown_text(text)
+
+
+def shown_parameters(given: Mapping[str, object]) -> dict[str, Any]:
+    """Return parameters or inputs for people, each as `shown_value`; members of lists and dicts, too."""
+    return {name: shown_value(name, value) for name, value in given.items()}
 
 
 def shown_value(name: str, value: object, depth: int = 0) -> object:

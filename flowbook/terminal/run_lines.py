@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.engine.state_kinds import FINISHED
 from flowbook.report.phrases import changed_inputs, clock, listed
+from flowbook.report.secret_names import shown_parameters
 from flowbook.store.process_identity import place_in_words
 from flowbook.terminal.durations import running_time
 from flowbook.terminal.lines import Span, cut_middle
@@ -31,8 +32,8 @@ __all__ = [
     "run_table",
     "table_lines",
     "task_table",
-]
     "where_it_runs",
+]
 
 _DIM, _BOLD = "dim", "bold"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -127,7 +128,7 @@ def head_lines(run: RunSummary, state: str, marks: Marks, now: dt.datetime) -> l
         Span(f" {state}", marks.style(state)),
         Span(f"{when}{length}   id {run.run_id[:8]}", _DIM),
     )
-    parameters = "  ".join(f"{name}={value!r}" for name, value in run.parameters.items())
+    parameters = "  ".join(f"{name}={value!r}" for name, value in shown_parameters(run.parameters).items())
     facts = "  ".join(filter(None, (parameters, run.executor, run.origin)))
     lines: list[Line] = [title, (Span(f"  {facts}"),)] if facts else [title]
     if run.message and state not in {"Success", *_GO_ON}:

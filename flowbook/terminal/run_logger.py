@@ -26,6 +26,7 @@ from flowbook.engine.state import (
 from flowbook.engine.state_kinds import name_in_words
 from flowbook.engine.task_keys import is_child_key, parent_key
 from flowbook.report.phrases import error_text, shorten
+from flowbook.report.secret_names import shown_value
 from flowbook.terminal.durations import running_time
 from flowbook.terminal.lines import printable
 from flowbook.terminal.log_lines import traceback_text
@@ -130,7 +131,7 @@ class RunLogger:
     def _facts(self) -> str:
         run = self._run
         count = sum(not (spec.is_parameter or spec.gathers) for spec in run.graph.specs.values())
-        values = " ".join(f"{name}={_value(value)}" for name, value in run.parameters.items())
+        values = " ".join(f"{name}={_value(shown_value(name, value))}" for name, value in run.parameters.items())
         tasks = f"{count:,} {'task' if count == 1 else 'tasks'}"
         return ", ".join(filter(None, (tasks, run.executor_text, shorten(values, _PARAMETERS_CHARS))))
 
