@@ -73,6 +73,7 @@ class PlannedTask:
         width: how many children a mapped task will have; None if it isn't mapped, or that isn't known.
         hits: how many children will be taken from the cache.
         keeps: how many children keep their results, where only others were asked for.
+        stays: how a task that stays had ended, where that was no success: "failed" or "skipped".
     """
 
     key: str
@@ -86,6 +87,7 @@ class PlannedTask:
     width: int | None = None
     hits: int = 0
     keeps: int = 0
+    stays: Literal["", "failed", "skipped"] = ""
 
     @property
     def share(self) -> str:
@@ -97,6 +99,8 @@ class PlannedTask:
     @property
     def words(self) -> str:
         """The outcome in words."""
+        if self.stays:
+            return f"stays {self.stays}"
         return f"{self.share} will run" if self.share else _WORDS[self.outcome]
 
 
@@ -193,6 +197,7 @@ class RunPlan:
             "width": task.width,
             "hits": task.hits,
             "keeps": task.keeps,
+            "stays": task.stays,
             "waits_after_s": self.waits_after_s.get(task.key),
         }
 

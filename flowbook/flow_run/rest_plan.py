@@ -19,7 +19,7 @@ from flowbook.flow_run.resume_plan import broken_off, failed, plan_resume, plan_
 from flowbook.report.phrases import listed, message, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Reversible
+    from collections.abc import Iterator, Mapping, Reversible, Sequence
     from collections.abc import Set as AbstractSet
 
     from flowbook.engine.events import Event
@@ -100,9 +100,9 @@ def _planned(rest: _Rest, spec: TaskSpec, planned: Mapping[str, PlannedTask]) ->
     if asked:
         return _asked(key, rest.before[asked[0]])
     if any(map(waits_for_person, own)):
-        return PlannedTask(key, "wait", "it goes on waiting")
+        return PlannedTask(key, "wait", "it goes on waiting", "waits")
     if all(each.is_finished() for each in own):
-        return PlannedTask(key, "keep", _end_of(own[-1]))
+        return PlannedTask(key, "keep", _end_of(own[-1]), stays=_stays(own))
     return _to_run(rest, spec, list(_above(rest.graph, spec, planned)))
 
 
@@ -151,6 +151,12 @@ def _with_children(rest: _Rest, task: PlannedTask) -> PlannedTask:
     again = {key for key in rest.asked if parent_key(key) == task.key}
     keeps = sum(rest.states[key].is_finished() and key not in again for key in children)
     return PlannedTask(task.key, task.outcome, task.why, task.cause, width=len(children), keeps=keeps)
+
+
+def _stays(own: Sequence[State]) -> Literal["", "failed", "skipped"]:
+    if any(each.is_failed() for each in own):
+        return "failed"
+    return "skipped" if own[-1].is_skipped() else ""
 
 
 def _end_of(state: State) -> str:

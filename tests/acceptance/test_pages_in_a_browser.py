@@ -253,14 +253,17 @@ def test_a_link_shows_what_differs_from_the_last_approval_and_takes_another_inpu
 def test_hostile_texts_run_nothing_and_a_values_own_scripts_only_in_their_frame(
     open_page: Callable[..., Page], server: Server
 ) -> None:
-    run_id = server.run_of("hostile")
+    other, run_id = server.run_of("hostile"), server.run_of("hostile")
     page = open_page(f"/runs/{run_id}")
     page.locator(f'{LIVE}[data-state="Failed"]').wait_for()
     page.locator('g.node[data-task="drawing"]').click(position={"x": 80, "y": 12})
     inside = page.frame_locator("iframe.html").locator("#ran")
     inside.get_by_text("ran in null").wait_for()
-    for tab in ("logs", "timeline", "runs"):
+    for tab in ("logs", "timeline", "runs", "plan"):
         page.locator(f'.tablist [data-tab="{tab}"]').click()
+    page.locator('[data-flowbook="plan"]').get_by_text("Retrying run").wait_for()
+    page.goto(f"{server.url}/runs/{run_id}?compare={other}")
+    page.locator('[data-flowbook="compare"] tbody tr[data-task="hurt"]').wait_for()
     page.goto(f"{server.url}/")
     page.locator(f'tr[data-run="{run_id}"]').wait_for()
 
@@ -278,6 +281,56 @@ def test_hostile_texts_run_nothing_and_a_values_own_scripts_only_in_their_frame(
     ]
     assert page.evaluate("window.hurt") is None
     careless.close()
+
+
+def test_two_runs_are_chosen_and_compared_without_running_what_they_gave(
+    open_page: Callable[..., Page], server: Server
+) -> None:
+    first, second = server.run_of("differing", 1), server.run_of("differing", 2)
+    page = open_page("/")
+    for run_id in (second, first):
+        page.locator(f'tr[data-run="{run_id}"]').get_by_role("checkbox").check()
+    page.locator("a", has_text="Compare run").click()
+    compare = page.locator('[data-flowbook="compare"]')
+    compare.locator('g.node[data-task="numbers"][data-state="own"]').wait_for()
+    phone = open_page(f"/runs/{second}?compare={first}", width=400, theme="dark")
+    phone.locator('[data-flowbook="compare"] tbody tr[data-task="show"]').wait_for()
+    faults = serious_faults(page) + serious_faults(phone)
+    picture(page, "page-compare-light-1400")
+    picture(phone, "page-compare-dark-400")
+    row = 'tbody tr[data-task="{}"] button'
+    compare.locator(row.format("numbers")).press("Enter")
+    compare.get_by_role("button", name="Compare the outputs").press("Enter")
+    compare.locator('[data-flowbook="diff"] [data-diff="changed"]').first.wait_for()
+    compare.get_by_role("button", name="Back to the graph").click()
+    compare.locator(row.format("trapped")).click()
+    compare.get_by_role("button", name="Compare the outputs").click()
+    compare.get_by_text("this server runs none").wait_for()
+    picture(page, "page-compare-outputs-light-1400")
+    faults += serious_faults(page)
+
+    assert page.evaluate("window.hurt") is None
+    assert phone.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert faults == []
+
+
+def test_what_resume_would_run_is_shown_before_it_is_pressed(open_page: Callable[..., Page], server: Server) -> None:
+    page = open_page(f"/runs/{server.run_of('asking')}")
+    page.locator('[data-flowbook="inspector"] .answers').wait_for()
+    page.locator('.tablist [data-tab="plan"]').click()
+    plan = page.locator('[data-flowbook="plan"]')
+    plan.get_by_text("Resuming run").wait_for()
+    plan.get_by_text("without the flow's code").wait_for()
+    plan.locator('g.node[data-task="publish"]', has_text="Will run").wait_for()
+    picture(page, "page-plan-light-1400")
+    faults = serious_faults(page)
+
+    plan.get_by_role("button", name="Resume").press("Enter")
+    page.locator(f'{LIVE}[data-state="Success"]').wait_for()
+    page.locator('.tablist [data-tab="graph"][aria-selected="true"]').wait_for()
+    page.locator('.tablist [data-tab="plan"]').wait_for(state="hidden")
+
+    assert faults == []
 
 
 DEPLOY = """

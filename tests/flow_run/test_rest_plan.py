@@ -66,6 +66,16 @@ def test_what_waits_goes_on_and_what_lies_below_it_runs_up_to_the_next_question(
         "apart": ("keep", "Skipped: Not asked for."),
     }
     assert [each.cause for each in found.values() if each.outcome == "run"] == ["waits", "above", "above"]
+    assert [found[key].words for key in ("load", "apart")] == ["stays", "stays skipped"]
+    assert plan(CHAIN, Failed(), {"load": Failed(), "apart": Paused()}, "retry")["apart"].cause == "waits"
+
+
+def test_what_failed_beside_what_waits_stays_failed():
+    states = {"load": Success(), "approve": Paused(), "apart": Failed("August is missing")}
+
+    found = plan(CHAIN, Paused(), states, "resume")
+
+    assert (found["apart"].outcome, found["apart"].words) == ("keep", "stays failed")
 
 
 def test_what_failed_runs_again_with_what_could_not_go_on_below_it():

@@ -17,7 +17,7 @@ from flowbook.pages.stored_run import StoredRun
 from tests.pages import flows
 from tests.pages.conftest import run_of
 
-PAGES = ["/", "/runs/1", "/cache", "/deployments"]
+PAGES = ["/", "/runs/1", "/runs/1?compare=2", "/cache", "/deployments"]
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/approve/x"])

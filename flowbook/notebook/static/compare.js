@@ -42,6 +42,8 @@ export class Compare {
   #aside = dom.h("aside", { class: "rail", "aria-live": "polite" });
   #body = dom.h("tbody");
   #next = dom.button("next-difference", "Next difference", { title: "n" });
+  /** Whether the comparison that is on its way was asked for by a link, not by a press: then no focus moves. */
+  isByLink = false;
   /** What became of the comparison that was to be kept. */
   #kept = dom.h("span", { class: "said" });
   #parts;
@@ -107,7 +109,8 @@ export class Compare {
     this.graph.tell(new Map(found.tasks.map((task) => [task.key, comparison.taskOf(task, found)])));
     this.#body.replaceChildren(...comparison.inOrder(found.tasks).map(rowOf));
     this.#showAside();
-    this.#head.focus({ preventScroll: true });
+    if (!this.isByLink) this.#head.focus({ preventScroll: true });
+    this.isByLink = false;
   }
 
   /** Take the difference of two outputs. @param {any} message */

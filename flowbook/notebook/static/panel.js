@@ -310,6 +310,8 @@ class Panel {
 
   /** @param {import("./panel_state.js").Tab} tab */
   #choose(tab) {
+    // A plan of how the run goes on is about all of it; a card would stand in its place.
+    if (tab === "plan" && this.cannot.has("run")) this.#inspect(null);
     this.views.choose(tab);
     this.#flush();
   }

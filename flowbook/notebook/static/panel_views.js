@@ -151,6 +151,7 @@ export class PanelViews {
   propose(asked) {
     this.given.state.tab = "plan";
     this.asked = asked;
+    this.#plannedAbout = this.#aboutRest;
     this.askForPlan(true);
     this.runs.ask();
   }
@@ -185,6 +186,7 @@ export class PanelViews {
     if (!other || !state.run) return;
     state.tab = "runs";
     this.runs.ask();
+    this.compare.isByLink = true;
     this.#compare([other, state.run.id]);
   }
 
@@ -245,11 +247,14 @@ export class PanelViews {
   #followRest() {
     const { state, cannot } = this.given;
     if (state.tab !== "plan" || !cannot.has("run")) return;
-    const about = JSON.stringify([this.#wayOn, state.counts()]);
-    if (about === this.#plannedAbout) return;
-    this.#plannedAbout = about;
+    if (this.#aboutRest === this.#plannedAbout) return;
     if (this.#wayOn) this.propose({ what: this.#wayOn, key: "" });
     else this.choose("graph");
+  }
+
+  /** What a plan of how the run goes on depends on, as text. */
+  get #aboutRest() {
+    return JSON.stringify([this.#wayOn, this.given.state.counts()]);
   }
 
   /** A second has passed. */

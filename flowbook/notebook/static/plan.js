@@ -4,7 +4,7 @@ import * as format from "./format.js";
 import { spread } from "./states.js";
 
 /** @typedef {"hit" | "run" | "wait" | "if failed" | "keep" | "out"} Outcome */
-/** @typedef {{outcome: Outcome, words: string, why: string, cause: string, made: number | null, made_by: number | null, expected_s: number | null, width: number | null, hits: number, keeps?: number, waits_after_s: number | null}} Planned */
+/** @typedef {{outcome: Outcome, words: string, why: string, cause: string, made: number | null, made_by: number | null, expected_s: number | null, width: number | null, hits: number, keeps?: number, stays?: "" | "failed" | "skipped", waits_after_s: number | null}} Planned */
 /** @typedef {{flow: string, number: number, expected_s: number | null, least_s: number | null, most_s: number | null, runs: number, part?: string, summary: string, note?: string, tasks: Record<string, Planned>}} Plan */
 
 /** @typedef {import("./wire.js").Task} Task */
@@ -14,7 +14,16 @@ export const LOOKS = { hit: "Cached", run: "Pending", wait: "Paused", "if failed
 /** What a node says of an outcome. @type {Record<Outcome, string>} */
 const WORDS = { hit: "Cache hit", run: "Will run", wait: "Will wait", "if failed": "If any fails", keep: "Stays", out: "Left out" };
 /** What is said of tasks that have a look, in the order of their bar. @type {Record<string, string>} */
-export const SAID = { Success: "stay as they are", Cached: "from the cache", Pending: "will run", Paused: "will wait", Skipped: "don't run" };
+export const SAID = {
+  Success: "stay as they are",
+  Failed: "stay failed",
+  Cached: "from the cache",
+  Pending: "will run",
+  Paused: "will wait",
+  Skipped: "don't run",
+};
+/** How a task that stays looks, and what its node says, where it was no success. @type {Record<string, [string, string]>} */
+const STAYS = { failed: ["Failed", "Stays failed"], skipped: ["Skipped", "Stays skipped"] };
 /** Longer values of parameters are cut. */
 const VALUE_LENGTH = 12;
 /** Causes that need no third line: the edges, or the word, say them. */
@@ -81,12 +90,15 @@ function shareOf({ outcome, width, hits, keeps = 0 }) {
   return outcome === "run" && width !== null && hits + keeps ? `${format.thousands(width - hits - keeps)} of ${format.thousands(width)}` : "";
 }
 
+/** The state whose look a task has. @param {Planned} task */
+export const lookOf = ({ outcome, stays }) => STAYS[stays ?? ""]?.[0] ?? LOOKS[outcome];
+
 /** What a node shows of a task. @param {Planned} task @param {number} now @returns {Task} */
 export function taskOf(task, now) {
   const { outcome, cause, why, width, hits, keeps = 0, made } = task;
   const note = outcome === "hit" ? doubtOf(task) : outcome === "run" && !PLAIN.has(cause) ? why : "";
   return {
-    state: LOOKS[outcome],
+    state: lookOf(task),
     note,
     message: why,
     stale: outcome === "hit" ? Boolean(note) && !note.startsWith("if ") : Boolean(note) && cause === "code",
@@ -94,7 +106,7 @@ export function taskOf(task, now) {
     counts: width && outcome === "run" ? filled({ Success: keeps, Cached: hits, Pending: width - hits - keeps }) : null,
     told: {
       outcome,
-      word: WORDS[outcome],
+      word: STAYS[task.stays ?? ""]?.[1] ?? WORDS[outcome],
       beside: outcome === "wait" ? "for you" : outcome === "hit" && made !== null ? `${format.span(now - made)} old` : shareOf(task) || expectedOf(task),
     },
   };
@@ -136,7 +148,7 @@ export function groupOf(members, planned) {
 }
 
 /** @type {Record<string, string>} */
-const WORDS_OF_ONE = { ...SAID, Success: "stays as it is", Skipped: "doesn't run" };
+const WORDS_OF_ONE = { ...SAID, Success: "stays as it is", Failed: "stays failed", Skipped: "doesn't run" };
 
 /** @param {string} text */
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);

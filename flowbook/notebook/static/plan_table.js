@@ -76,14 +76,24 @@ const notNow = () => dom.button("not-now", "Not now", { title: "Nothing runs" })
 /** How a run at rest goes on: what that is called, and its button. @type {Record<string, [string, string]>} */
 const ON = { resume: ["Resuming", "Resume"], retry: ["Retrying", "Retry failed"] };
 
+/** The other way to go on, where tasks wait and others failed. @param {string} what @param {import("./plan.js").Planned[]} tasks */
+function otherWay(what, tasks) {
+  const [other, verb] = what === "resume" ? ["retry", "Retry"] : ["resume", "Resume"];
+  const isThere = tasks.some(({ outcome, stays, cause }) => (what === "resume" ? stays === "failed" : outcome === "wait" && cause === "waits"));
+  return isThere ? dom.button("other-way", `What ${verb} would run`, { "data-choice": other }) : "";
+}
+
 /** What the plan is of, and what can be done with it. @param {Plan} plan @param {string} what */
 export function headOf(plan, what) {
-  const count = format.plural(Object.keys(plan.tasks).length, "task");
+  const tasks = Object.values(plan.tasks);
+  const count = format.plural(tasks.length, "task");
   const on = ON[what];
   if (on) {
+    const runs = tasks.filter(({ outcome }) => outcome === "run").length;
     return [
       dom.h("b", {}, `${on[0]} run ${plan.number}`),
-      dom.h("span", { class: "dim grow" }, `${count}, ${plans.timeOf(plan)}`),
+      dom.h("span", { class: "dim grow" }, `${format.thousands(runs)} of ${count} will run, ${plans.timeOf(plan)}`),
+      otherWay(what, tasks),
       dom.button(what, on[1], { class: "primary" }),
       notNow(),
     ];
@@ -113,7 +123,7 @@ export const partOf = (outcome, head, text) =>
 
 /** @param {string} key @param {Planned} task */
 export function rowOf(key, task) {
-  const look = plans.LOOKS[task.outcome];
+  const look = plans.lookOf(task);
   const word = dom.h("span", { class: "row tight" }, dom.icon(states.glyphOf(look)), dom.h("span", { class: "word" }, task.words));
   return dom.h(
     "tr",

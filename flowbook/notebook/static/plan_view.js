@@ -136,7 +136,7 @@ export class PlanView {
     const now = this.given.now();
     this.graph.tell(new Map([...this.#given(), ...Object.entries(plan.tasks).map(([key, task]) => told(key, plans.taskOf(task, now)))]));
     const parts = plans.partsOf(plan).map(([outcome, head, text]) => partOf(outcome, head, text));
-    this.#parts.replaceChildren(dom.h("h3", {}, "What will happen"), ...parts, plan.note ? dom.h("p", { class: "dim note" }, plan.note) : "");
+    this.#parts.replaceChildren(dom.h("h3", {}, "What will happen"), ...parts, plan.note ? dom.h("p", { class: "dim untold" }, plan.note) : "");
     this.#again.hidden = this.#what in ON_REST;
     if (this.#isTable) this.#fill(plan);
   }
@@ -177,7 +177,7 @@ const told = (key, task) => [key, task];
 
 /** What is planned for the task that was chosen. @param {string} key @param {Planned} task @param {number} now */
 function chosenOf(key, task, now) {
-  const look = plans.LOOKS[task.outcome];
+  const look = plans.lookOf(task);
   const word = plans.taskOf(task, now).told?.word ?? "";
   const [hits, keeps] = [task.hits, task.keeps ?? 0];
   const some = [hits ? `${format.thousands(hits)} of them from the cache` : "", keeps ? `${format.thousands(keeps)} of them stay as they are` : ""];
