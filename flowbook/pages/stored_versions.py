@@ -75,6 +75,8 @@ class StoredVersions:
         return state
 
     def _value(self, state: State) -> object:
+        if not state.is_successful():
+            return _end_of(state)
         raw = state.raw_result
         return self._values.load(raw) if is_reference(raw) else raw
 
@@ -103,7 +105,14 @@ def _parts(parts: Sequence[Mapping[str, Any]]) -> dict[str, object]:
     return found
 
 
+def _end_of(state: State) -> str:
+    """Return what stands for the output of a child that gave none."""
+    return f"({type(state).__name__})"
+
+
 def _kept(state: State, previews: Mapping[str, Preview], version: Mapping[str, Any]) -> object:
+    if not state.is_successful():
+        return _end_of(state)
     raw = state.raw_result
     if not is_reference(raw):
         return raw
@@ -116,5 +125,5 @@ def _kept(state: State, previews: Mapping[str, Preview], version: Mapping[str, A
 
 def _references(state: State) -> Iterator[ResultRef]:
     for each in state.map_states if isinstance(state, Mapped) else (state,):
-        if is_reference(each.raw_result):
+        if each.is_successful() and is_reference(each.raw_result):
             yield each.raw_result

@@ -9,7 +9,7 @@ import pandas as pd
 from flowbook import Flow, task
 from flowbook.triggers import manual_only
 
-__all__ = ["agreeing", "asking", "asking_each", "caching", "differing", "failing", "hostile"]
+__all__ = ["agreeing", "asking", "asking_each", "caching", "differing", "failing", "hostile", "partly"]
 
 
 @task
@@ -155,6 +155,13 @@ def month(day):
 @task
 def each(size):
     return size * size
+
+
+def partly(day=1):
+    """Return a flow with a mapped task of which one child fails."""
+    with Flow("partly") as flow:
+        each.map([1, "a", day])
+    return flow
 
 
 @task

@@ -105,6 +105,15 @@ def test_what_gave_nothing_is_refused(asked, store):
     assert told["ack"]["text"] == "fail has no output in that run: it is Failed."
 
 
+def test_a_child_that_failed_stands_among_the_others(asked, store):
+    assert store is not None
+
+    told = diff_of(asked, (run_of(flows.partly(1)), run_of(flows.partly(2))), "each")["diff"]
+
+    assert told["counts"] == {"same": 2, "changed": 1, "added": 0, "removed": 0}
+    assert [row["cells"] for row in told["rows"] if row["sign"] == "="] == [["1"], ["(Failed)"]]
+
+
 @pytest.mark.parametrize(
     ("value", "kept"),
     [
