@@ -291,6 +291,21 @@ test("a node of a plan says what will become of its task, how long that takes, a
   assert.equal(parameterOf("[1, 2, 3, 4, 5]").told?.beside, "[1, 2, 3, 4…");
 });
 
+test("in a plan of how a run goes on, what stays failed or skipped looks and says so", () => {
+  const tasks = Object.fromEntries(["", "failed", "skipped"].map((stays, n) => [`t${n}`, planned({ outcome: "keep", stays })]));
+  const plan = { flow: "delays", number: 4, summary: "", expected_s: null, least_s: null, most_s: null, runs: 0, tasks };
+
+  assert.deepEqual(
+    Object.values(tasks).map((each) => [taskOf(each, 0).state, taskOf(each, 0).told?.word]),
+    [
+      ["Success", "Stays"],
+      ["Failed", "Stays failed"],
+      ["Skipped", "Stays skipped"],
+    ],
+  );
+  assert.deepEqual(partsOf(plan), [["keep", "3 stay as they are", "1 failed"]]);
+});
+
 test("a group of a plan counts its tasks by what will become of them", () => {
   const tasks = { a: planned({ expected_s: 2 }), b: planned({ expected_s: 1 }), c: planned({ outcome: "hit" }) };
   const of = (/** @type {("a" | "b" | "c")[]} */ ...keys) => {

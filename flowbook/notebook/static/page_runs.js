@@ -143,8 +143,10 @@ class RunsPage {
   /** @param {Group[]} groups @param {number} now */
   #drawTable(groups, now) {
     const cells = groups.map(({ title, rows }) => [title, rows.map((run, i) => cellsOf(run, now, title === "Waiting for you" && i === 0))]);
-    const json = JSON.stringify(cells);
-    if (json === this.#json) return;
+    const looks = groups.map(({ title, rows }, g) => [title, rows.map((run, i) => lookOf(run, /** @type {Cells} */ (cells[g]?.[1]?.[i])))]);
+    const json = JSON.stringify([looks, Boolean(this.#sent?.runs.length)]);
+    // Times go on every second: a row that is being pressed must still be there when the press ends.
+    if (json === this.#json) return this.#retell(cells.flatMap(([, found]) => /** @type {Cells[]} */ (found)));
     this.#json = json;
     const focused = this.#body.contains(document.activeElement) ? document.activeElement?.getAttribute("aria-label") : null;
     const bodies = groups.map(({ title, rows }, g) => bodyOf(title, rows, /** @type {Cells[]} */ (cells[g]?.[1])));
@@ -154,6 +156,12 @@ class RunsPage {
     );
     if (focused) /** @type {HTMLElement | null} */ (this.#body.querySelector(`[aria-label="${CSS.escape(focused)}"]`))?.focus();
     this.#showChosen();
+  }
+
+  /** Say what has changed in the rows that there are. @param {Cells[]} cells */
+  #retell(cells) {
+    const rows = this.#body.querySelectorAll("tr[data-run]");
+    for (const [place, each] of cells.entries()) tellRow(/** @type {Element} */ (rows[place]), each);
   }
 
   /** @param {Group[]} groups */
@@ -206,6 +214,19 @@ function cellsOf(run, now, isFirst) {
     action: isWaiting ? "Decide" : "Show",
     isPrimary: isFirst,
   };
+}
+
+/** What of a row isn't only a text. @param {Row} run @param {Cells} cells */
+const lookOf = ({ id, flow, number, state, started }, { action, isPrimary }) => [id, flow, number, state, started === null, action, isPrimary];
+
+/** @param {Element} row @param {Cells} cells */
+function tellRow(row, { what, where, when, took }) {
+  const [, , whatCell, ...others] = row.children;
+  for (const [place, text] of [what, where, when, took].entries()) {
+    const cell = place ? others[place - 1] : whatCell;
+    if (cell) dom.say(cell, text);
+  }
+  if (whatCell) dom.set(whatCell, { title: what });
 }
 
 /** @param {string} title @param {Row[]} rows @param {Cells[]} cells */

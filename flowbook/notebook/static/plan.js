@@ -38,6 +38,7 @@ export function partsOf(plan) {
   const [hits, runs, waits, ifs, keeps, outs] = [of("hit"), of("run"), of("wait"), of("if failed"), of("keep"), of("out")];
   const saved = hits.reduce((sum, [, { expected_s }]) => sum + (expected_s ?? 0), 0);
   const after = Math.min(...waits.flatMap(([, { waits_after_s }]) => (waits_after_s === null ? [] : [waits_after_s])));
+  const failed = keeps.filter(([, { stays }]) => stays === "failed").length;
   const causes = new Map();
   for (const [, { cause }] of runs) causes.set(cause, (causes.get(cause) ?? 0) + 1);
   const why = [...causes].map(([cause, n]) => `${n} ${CAUSES[cause] ?? cause}`).join(", ");
@@ -51,7 +52,11 @@ export function partsOf(plan) {
       `${names(waits)}${Number.isFinite(after) && after >= 0.05 ? `, after about ${format.duration(after)}` : ""}`,
     ],
     ["if failed", `${format.thousands(ifs.length)} only if something fails`, names(ifs)],
-    ["keep", keeps.length === 1 ? "1 stays as it is" : `${format.thousands(keeps.length)} stay as they are`, ""],
+    [
+      "keep",
+      keeps.length === 1 ? "1 stays as it is" : `${format.thousands(keeps.length)} stay as they are`,
+      failed ? `${format.thousands(failed)} failed` : "",
+    ],
     ["out", `${format.thousands(outs.length)} left out`, names(outs)],
   ];
   return parts.filter(([outcome]) => of(outcome).length);
