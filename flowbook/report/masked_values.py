@@ -42,7 +42,7 @@ def masked_value(value: object) -> object:
 
     from flowbook.results.frame_pager import as_frame  # noqa: PLC0415  # loads pandas
 
-    if type(value).__module__.partition(".")[0] == "numpy":
+    if str(type(value).__module__).partition(".")[0] == "numpy":
         array: Any = value
         has_texts = array.ndim and (array.dtype.names or array.dtype.kind in "OUS")
         return _masked_frame(as_frame(value)) if has_texts else value

@@ -87,7 +87,7 @@ def parts_of(table: Any) -> Iterator[object]:  # noqa: ANN401  # a list, tuple o
 
 def is_content(held: object) -> bool:
     """Return whether an output could come from what `held` holds: not of a lock, or of flowbook's own objects."""
-    return type(held).__module__.partition(".")[0] not in _WITHOUT_CONTENT
+    return str(type(held).__module__).partition(".")[0] not in _WITHOUT_CONTENT
 
 
 def is_table(held: object) -> bool:

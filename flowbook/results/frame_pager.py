@@ -155,7 +155,7 @@ def as_frame(value: object) -> pd.DataFrame:
         return foreign_frames.whole_as_pandas(value)
     if isinstance(value, pd.Series):
         return value.to_frame("value" if value.name is None else value.name)
-    if type(value).__module__.partition(".")[0] == "numpy" and getattr(value, "ndim", False):
+    if str(type(value).__module__).partition(".")[0] == "numpy" and getattr(value, "ndim", False):
         array: Any = value
         if array.dtype.names:
             return pd.DataFrame({name: array[name].ravel() for name in array.dtype.names})

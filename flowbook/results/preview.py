@@ -78,7 +78,7 @@ def _describe(value: object) -> Preview:
 
 def _foreign(value: object) -> Preview:
     shape, size_bytes = foreign_frames.shape_and_size(value)
-    library = type(value).__module__.partition(".")[0]
+    library = str(type(value).__module__).partition(".")[0]
     text = f"{_class(value)} of {'Arrow' if library == 'pyarrow' else library}, {_shape_text(shape)}"
     return _table(value, "frame", text, list(shape), size_bytes)
 
@@ -95,7 +95,7 @@ def _displayed(value: object) -> Preview:
         else:
             found["body"] = preview_picture.stored_html(value)
             found["kind"] = "html"
-            if (library := type(value).__module__.partition(".")[0]) not in {"builtins", "__main__"}:
+            if (library := str(type(value).__module__).partition(".")[0]) not in {"builtins", "__main__"}:
                 found["text"] = f"{_class(value)} of {library}"
     except BaseException as exc:  # noqa: BLE001  # a user's object draws itself
         found["repr"] = f"It can't be drawn: {type(exc).__name__}: {safe_text(exc)[:200]}\n{text}"

@@ -151,11 +151,13 @@ def _image(value: Any) -> dict[str, Any] | None:  # noqa: ANN401  # an image of 
 
 
 def _is_plotly(value: object) -> bool:
-    return any(base.__module__.startswith("plotly.") and base.__name__ == "BaseFigure" for base in type(value).__mro__)
+    return any(
+        str(base.__module__).startswith("plotly.") and base.__name__ == "BaseFigure" for base in type(value).__mro__
+    )
 
 
 def _is_chart(value: object) -> bool:
     """Return whether `value` is a chart of Altair's, whose page needs scripts from the network."""
     return any(
-        base.__module__.startswith("altair.") and base.__name__ == "TopLevelMixin" for base in type(value).__mro__
+        str(base.__module__).startswith("altair.") and base.__name__ == "TopLevelMixin" for base in type(value).__mro__
     )

@@ -73,7 +73,7 @@ class _Pickler(pickle.Pickler):
 
     def reducer_override(self, obj: Any) -> Any:  # noqa: ANN401  # anything but the plainest kinds
         kind = type(obj)
-        package = kind.__module__.partition(".")[0]
+        package = str(kind.__module__).partition(".")[0]
         if package in _KNOWN or package.startswith(_FUNCTIONS):
             if _changes_by_use(kind) or (package == "numpy" and getattr(obj, "nbytes", 0) > self._limit_bytes):
                 raise _UncomparableError
@@ -86,7 +86,7 @@ class _Pickler(pickle.Pickler):
 
 
 def _changes_by_use(kind: type) -> bool:
-    return hasattr(kind, "__next__") or kind.__module__.startswith("numpy.random")
+    return hasattr(kind, "__next__") or str(kind.__module__).startswith("numpy.random")
 
 
 def _is_pickled_by_attributes(kind: type) -> bool:

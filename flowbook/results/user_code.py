@@ -9,15 +9,22 @@ from pathlib import PurePath
 
 __all__ = ["is_user_module", "user_modules"]
 
+#: The module that Cython's own types name, which has no file: that of every compiled function, in whichever library.
+_OF_CYTHON = "_cython_"
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
-def is_user_module(name: str | None) -> bool:
-    """Return whether module `name` is the user's: `__main__`, a notebook, or a file that was not installed."""
-    if name is None or name == "__main__":
+def is_user_module(name: object) -> bool:
+    """Return whether module `name` is the user's: `__main__`, a notebook, or a file that was not installed.
+
+    What `__module__` of a class gives may be no text, if the class says so itself; it is then taken for the user's.
+    """
+    if not isinstance(name, str) or name == "__main__":
         return True
     top = name.partition(".")[0]
     if top == "flowbook" or top in sys.stdlib_module_names or top in sys.builtin_module_names:
+        return False
+    if top.startswith(_OF_CYTHON):
         return False
     path = getattr(sys.modules.get(name), "__file__", None)
     return path is None or _is_user_file(path)

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas.api.types
 import pytest
 
 from flowbook.results.code_hash import code_hash, read_code
+from flowbook.results.content_hash import content_hash
 
 BEFORE = """
 LIMIT = 3
@@ -148,6 +150,28 @@ def test_code_stays_what_it_was_whatever_runs(source, happening):
     exec(happening, task.func.__globals__ if hasattr(task, "func") else task.__globals__)
 
     assert code_hash(task) == before
+
+
+COMPILED = "from pandas.api.types import is_integer as check\ndef task(x): return check(x)"
+
+
+@pytest.mark.parametrize("name", ["is_integer", "is_float"])
+def test_a_compiled_function_of_a_library_is_data_that_the_code_reads(name: str) -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(COMPILED.replace("is_integer", name), namespace)
+
+    (found,) = read_code(namespace["task"]).variables.values()
+
+    assert found is getattr(pandas.api.types, name)
+    assert content_hash(found) != content_hash(pandas.api.types.is_bool)
+
+
+@pytest.mark.parametrize("module", ["property(lambda self: 'x')", "3", "None"])
+def test_a_class_whose_module_is_no_text_is_part_of_the_code(module: str) -> None:
+    source = f"class Odd:\n    __module__ = {module}\n    def one(self): return 1\ndef task(x): return Odd().one()"
+
+    assert hash_of(source) == hash_of(source)
+    assert hash_of(source) != hash_of(source.replace("return 1", "return 2"))
 
 
 def test_where_an_exception_is_caught_is_part_of_the_code():
