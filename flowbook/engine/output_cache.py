@@ -20,6 +20,7 @@ from flowbook.engine.cache_validators import (
 from flowbook.engine.ports import CacheScope, NewOutput
 from flowbook.engine.remote_error import safe_str
 from flowbook.engine.state import Cached, Failed, State
+from flowbook.engine.state_kinds import UNSTORED
 from flowbook.exceptions import FlowbookError
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ def store_output(spec: TaskSpec, cache: OutputCache, run: RunPort, inputs: Hashe
         lost = _never_found_again(policy, inputs)
     except Exception as error:  # noqa: BLE001  # a full disk, a value that can't be pickled: the task has succeeded
         unstored = state.copy()
-        unstored.message = f"Not cached: {error}"
+        unstored.message = f"{UNSTORED}{error}"
         return unstored
     until = "for good" if expires is None else f"until {expires:%Y-%m-%d %H:%M} UTC"
     return Cached(

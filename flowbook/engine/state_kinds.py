@@ -23,6 +23,7 @@ __all__ = [
     "NEEDS_ATTENTION",
     "OPEN",
     "RUNNING",
+    "UNSTORED",
     "UPCOMING",
     "WAITING",
     "failed_by_itself",
@@ -30,6 +31,9 @@ __all__ = [
     "name_in_words",
     "waits_for_person",
 ]
+
+#: How the message of a Success begins whose output couldn't be put into the cache; the reason follows.
+UNSTORED = "Not cached: "
 
 #: The order of bars, legends and counts.
 DISPLAY_ORDER = (

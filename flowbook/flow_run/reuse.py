@@ -9,6 +9,7 @@ from flowbook import config
 from flowbook.engine.cache_validators import never_use
 from flowbook.engine.mapped_states import children_of
 from flowbook.engine.state import Cached, Mapped
+from flowbook.engine.state_kinds import UNSTORED
 from flowbook.exceptions import FlowbookError
 from flowbook.flow_run.misses import Difference, Made, differences, in_words, with_lines
 from flowbook.results.code_hash import read_code
@@ -123,7 +124,15 @@ def _reasons(run_id: str, graph: Graph, ran: Sequence[TaskSpec], states: Mapping
         return [RanTask(key, "") for key in keys]
     above = set(keys)
     found = [_reason(spec, made.get(own.get(spec.key, "")), earlier.get(spec.key, []), above, graph) for spec in ran]
-    return [_told(each, graph.specs[each.key], run_id, reads) for each in found]
+    told = [_told(each, graph.specs[each.key], run_id, reads) for each in found]
+    return [_with_unstored(each, states) for each in told]
+
+
+def _with_unstored(task: RanTask, states: Mapping[str, State]) -> RanTask:
+    """Return the task; if nothing else is known of why it ran, and its output couldn't be cached, that is why."""
+    keys = (task.key, *children_of(task.key, states))
+    is_unstored = any((states[key].message or "").startswith(UNSTORED) for key in keys)
+    return replace(task, why="its output can't be cached") if is_unstored and not (task.why or task.below) else task
 
 
 def _told(task: RanTask, spec: TaskSpec, run_id: str, reads: PlanReads) -> RanTask:

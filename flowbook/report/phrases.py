@@ -23,6 +23,7 @@ from flowbook.engine.state import (
     TimedOut,
     TriggerFailed,
 )
+from flowbook.engine.state_kinds import UNSTORED
 from flowbook.engine.task_keys import child_keys
 from flowbook.report.kept_notes import KEPT, LEFT_OUT, kept_briefly
 from flowbook.report.secret_names import shown_change
@@ -297,6 +298,8 @@ def _why_ran(spec: TaskSpec, state: State, attempt: int, now: float) -> list[lis
         lines += _why_no_retry(spec, state, attempt)
     if isinstance(state, Cached):
         lines.append(["Its output", f"Kept {_until(state, now)}, to serve other runs."])
+    elif (state.message or "").startswith(UNSTORED):
+        lines.append(["Its output", _sentence(state.message or "")])
     return lines
 
 

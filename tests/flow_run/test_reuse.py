@@ -1,5 +1,7 @@
 """What a run took from the cache, and why the rest ran."""
 
+import threading
+
 from flowbook import Flow, Parameter, task
 from flowbook.flow_run.reuse import RanTask, Reuse, reuse_of
 
@@ -91,6 +93,22 @@ def test_a_mapped_task_whose_code_changed_names_no_element_of_another_child():
         found = _reuse(flow)
 
     assert found.sentence() == "parse ran: its code changed."
+
+
+def test_that_an_output_can_not_be_cached_is_the_reason():
+    lock = threading.RLock()
+    held = [lock]
+
+    @task
+    def clean(rows):
+        return rows[: len(held)]
+
+    flow = _flow(clean=clean)
+    _reuse(flow)
+
+    found = _reuse(flow)
+
+    assert found.sentence() == "1 of 3 ran: clean, its output can't be cached."
 
 
 def test_changed_code_is_the_reason():

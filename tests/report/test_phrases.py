@@ -170,6 +170,15 @@ def test_a_cached_task_says_whether_it_was_served_or_ran_and_was_kept() -> None:
     assert [question for question, _ in why[False]] == ["Why it did not run"]
 
 
+def test_a_task_whose_output_could_not_be_cached_says_why() -> None:
+    told = phrases.why(task("fit"), Success("Not cached: Its code reads global lock"), 1, _of(), NOW)
+
+    assert told == [
+        ["Why it ran", "It waits for nothing."],
+        ["Its output", "Not cached: Its code reads global lock."],
+    ]
+
+
 def test_a_failed_task_says_why_it_was_not_tried_again() -> None:
     spec = task("fetch", retry=RetryPolicy(3, 1.0, on=(TimeoutError,)))
 
