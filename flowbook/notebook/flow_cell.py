@@ -17,7 +17,7 @@ from flowbook.core.operators import name_after_variables
 from flowbook.core.task import Task
 from flowbook.exceptions import DefinitionError, FlowbookError
 from flowbook.notebook.tracebacks import skip_showing
-from flowbook.report.phrases import error_text
+from flowbook.report.phrases import error_text, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,6 +47,7 @@ class FlowCell:
 
     def write(self, shell: InteractiveShell) -> Flow:
         """Run the body as an ordinary cell inside a new flow, and return the flow. Raises what the body raises."""
+        _refuse_second_flow(self.body)
         _refuse_await(self.body)
         failed = None
         flow = Flow(self.name, cache=self.cache)
@@ -143,6 +144,23 @@ def _ends_quietly(cell: str) -> bool:
 def _holds_task(value: object) -> bool:
     items = value.values() if isinstance(value, dict) else value if isinstance(value, (tuple, list, set)) else (value,)
     return any(isinstance(item, Task) for item in items)
+
+
+def _refuse_second_flow(cell: str) -> None:
+    if "%%flow" not in cell or _is_python(cell):  # of a text, a line may begin so
+        return
+    for number, line in enumerate(cell.splitlines(), 2):
+        if line.startswith("%%flow"):
+            msg = f"Line {number} begins another flow: {shorten(line, 60)}. Write it in a cell of its own."
+            raise UsageError(msg)
+
+
+def _is_python(cell: str) -> bool:
+    try:
+        ast.parse(cell)
+    except (SyntaxError, ValueError):
+        return False
+    return True
 
 
 def _refuse_await(cell: str) -> None:

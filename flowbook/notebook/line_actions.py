@@ -168,8 +168,11 @@ class LineActions:
         """
         action = ACTIONS.get(args.action)
         if action is None:
-            close = difflib.get_close_matches(args.action, ACTIONS, n=1, cutoff=0.75)
+            close = difflib.get_close_matches(args.action.lower(), ACTIONS, n=1, cutoff=0.75)
             advice = f"Did you mean {close[0]}?" if close else f"Use one of {', '.join(ACTIONS)}."
+            if self._flows.find(args.action) is not None:
+                name = args.action
+                advice = f"{name} is a flow: %flow show {name} shows its newest run, %flow run {name} runs it."
             msg = f"%flow {args.action}: no such action. {advice}"
             raise UsageError(msg)
         names = _joined(args.names, action)

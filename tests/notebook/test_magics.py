@@ -628,6 +628,36 @@ def test_a_flow_does_not_take_a_name_of_python(shell, name, message):
     assert shell.user_ns["calls"] == []
 
 
+def test_a_cell_with_two_flows_is_refused_with_the_line_of_the_second(shell):
+    with pytest.raises(UsageError) as raised:
+        shell.run_cell_magic("flow", "first", "load('EWR')\n\n%%flow second --wait\nload('JFK')")
+
+    assert str(raised.value) == "Line 4 begins another flow: %%flow second --wait. Write it in a cell of its own."
+    assert shell.user_ns["calls"] == []
+
+
+def test_a_text_in_a_cell_may_have_a_line_that_begins_as_a_flow_does(shell):
+    shell.run_cell_magic("flow", "first --no-run", 'load("""EWR\n%%flow second""")')
+
+    assert len(shell.user_ns["first"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("delays", "delays is a flow: %flow show delays shows its newest run, %flow run delays runs it."),
+        ("LIST", "Did you mean list?"),
+    ],
+)
+def test_an_action_that_there_is_not_is_told_what_was_meant(shell, line, advice):
+    shell.run_cell_magic("flow", "delays --no-run", "load('EWR')")
+
+    with pytest.raises(UsageError) as raised:
+        shell.run_line_magic("flow", line)
+
+    assert str(raised.value) == f"%flow {line}: no such action. {advice}"
+
+
 def test_a_flow_may_have_the_name_that_a_cell_gave_a_task_or_a_flow(shell):
     for line in ("one", "found", "one", "found"):
         shell.run_cell_magic("flow", f"{line} --no-run", "found = load('EWR')\none = double(found)")
