@@ -286,6 +286,8 @@ def why(  # noqa: PLR0911, PLR0913  # a table of states
 
 
 def _why_ran(spec: TaskSpec, state: State, attempt: int, now: float) -> list[list[str]]:
+    if was_rejected(state):
+        return [["Why it did not run", "It was rejected."]]
     reason = f"Its trigger {trigger_name(spec)} passed." if spec.trigger is not None else "All above it succeeded."
     if not spec.upstream:
         reason = "It waits for nothing."

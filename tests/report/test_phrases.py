@@ -179,6 +179,10 @@ def test_a_task_whose_output_could_not_be_cached_says_why() -> None:
     ]
 
 
+def test_a_task_that_was_rejected_did_not_run() -> None:
+    assert phrases.why(task("approve"), REJECTED, 1, _of(), NOW) == [["Why it did not run", "It was rejected."]]
+
+
 def test_a_failed_task_says_why_it_was_not_tried_again() -> None:
     spec = task("fetch", retry=RetryPolicy(3, 1.0, on=(TimeoutError,)))
 
