@@ -25,7 +25,7 @@ from flowbook.report.cost_text import cost_text
 from flowbook.report.secret_literals import without_secrets
 from flowbook.report.secret_names import shown_change, shown_parameters
 from flowbook.store import open_store
-from flowbook.store.process_identity import shown_state
+from flowbook.store.process_identity import effective_message_of, shown_state
 from flowbook.store.process_output import OLDER, output_file
 from flowbook.terminal.lines import Span, printable, wrapped
 from flowbook.terminal.run_lines import decision_lines, head_lines, input_lines, run_table, task_table
@@ -77,6 +77,8 @@ def inspect(args: Namespace, out: Output) -> int:
     run_id = find_run_id(store, args.run)
     summary, tasks = store.runs.summary(run_id), task_facts(store, run_id, args.task)
     decisions = store.history.decisions(run_id)
+    if shown_state(summary) == "Crashed":
+        tasks = [each.broken_off() for each in tasks]
     if args.task is not None:
         tasks = [each for each in tasks if each.key == args.task or each.is_bad_child_of(args.task)]
         if not tasks:
@@ -89,8 +91,8 @@ def inspect(args: Namespace, out: Output) -> int:
             {**_row(summary), "decisions": noted, "waiting": asked, "states": [each.as_json() for each in tasks]}
         )
         return 0
-    state, now = shown_state(summary), store.now()
-    said = replace(summary, message=summary.message and in_commands(summary.message, args.run))
+    state, now, message = shown_state(summary), store.now(), effective_message_of(summary)
+    said = replace(summary, message=message and in_commands(message, args.run))
     out.lines([*head_lines(said, state, out.marks, now), *decision_lines(decisions, now)])
     out.line("")
     rows = tasks if args.all else [each for each in tasks if each.is_of_interest or each.key == args.task]
@@ -264,7 +266,7 @@ def _row(summary: RunSummary) -> dict[str, object]:
         "flow": summary.flow,
         "number": summary.number,
         "state": state,
-        "message": summary.message,
+        "message": effective_message_of(summary),
         "started": summary.started,
         "ended": summary.ended,
         "seconds": None if summary.took_s is None else round(summary.took_s, 3),

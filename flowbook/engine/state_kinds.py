@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowbook.engine.state import Cached, Paused, TriggerFailed
+from flowbook.engine.state import Cached, Paused, Pending, Running, TriggerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,7 @@ __all__ = [
     "UNSTORED",
     "UPCOMING",
     "WAITING",
+    "after_death",
     "failed_by_itself",
     "mapped_state",
     "name_in_words",
@@ -105,6 +106,11 @@ def mapped_state(counts: Mapping[str, int]) -> str:
 def name_in_words(state: State) -> str:
     """Return what people call a state: an output that this run made and stored is a Success; Cached is one that it reused."""
     return "Success" if isinstance(state, Cached) and state.made_here else type(state).__name__
+
+
+def after_death(state: State) -> State:
+    """Return a task's state once the process of its run has died: what ran is to run again."""
+    return Pending("Its process ended while it ran; it is to run again.") if isinstance(state, Running) else state
 
 
 def failed_by_itself(state: State) -> bool:

@@ -13,7 +13,7 @@ from flowbook.engine.events import FLOW, Decided, StateChanged
 from flowbook.engine.mapped_states import children_of
 from flowbook.engine.start_point import StartPoint
 from flowbook.engine.state import Cached, Crashed, Paused, Pending, Running, Success, TriggerFailed
-from flowbook.engine.state_kinds import failed_by_itself, waits_for_person
+from flowbook.engine.state_kinds import after_death, failed_by_itself, waits_for_person
 from flowbook.engine.task_keys import child_key, named, parent_key, split_child_key
 from flowbook.exceptions import FlowbookError, RunClaimedError, StartTaskError
 from flowbook.flow_run.run_request import no_child
@@ -219,8 +219,7 @@ def _refusal(states: Mapping[str, State], events: Reversible[Event], key: str) -
 
 def broken_off(states: Mapping[str, State]) -> dict[str, State]:
     """Return the states of a run whose process ended in the middle."""
-    lost = "Its process ended while it ran; it is to run again."
-    return {key: Pending(lost) if isinstance(state, Running) else state for key, state in states.items()}
+    return {key: after_death(state) for key, state in states.items()}
 
 
 def all_waiting(states: Mapping[str, State]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine.replay import spans
 from flowbook.engine.state import Cached, Mapped, Paused
-from flowbook.engine.state_kinds import NEEDS_ATTENTION, RUNNING, mapped_state, name_in_words
+from flowbook.engine.state_kinds import NEEDS_ATTENTION, RUNNING, after_death, mapped_state, name_in_words
 from flowbook.engine.task_keys import is_child_key, parent_key
 from flowbook.flow_run.begun_states import with_begun
 from flowbook.flow_run.changed_inputs import ChangedInputs
@@ -85,6 +85,10 @@ class TaskFacts:
         if isinstance(self.state, Mapped) and self.state.map_states:
             return mapped_state(Counter(map(name_in_words, self.state.map_states)))
         return name_in_words(self.state)
+
+    def broken_off(self) -> TaskFacts:
+        """Return it as it is once the process of its run has ended in the middle: what ran is to run again."""
+        return self if self.state is None else replace(self, state=after_death(self.state))
 
     def row(self) -> TaskRow:
         """Return what stands in a table."""

@@ -16,6 +16,7 @@ __all__ = [
     "PLACE",
     "UNSETTLED",
     "container_of",
+    "effective_message_of",
     "effective_state",
     "has_owner",
     "is_alive",
@@ -141,6 +142,12 @@ def shown_state(summary: RunSummary) -> str:
     if not has_owner(state, summary.process, summary.identifier, beat, now):
         state = effective_state(state, summary.process, beat, now)
     return state or "Pending"
+
+
+def effective_message_of(summary: RunSummary) -> str | None:
+    """Return what is said of the run's state; of a run whose process died, that it did, and how to go on."""
+    is_dead = summary.process is not None and shown_state(summary) == "Crashed" != summary.state
+    return "Its process ended in the middle. run.resume() goes on from what is stored." if is_dead else summary.message
 
 
 def _host() -> str:

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -240,3 +242,22 @@ def test_what_a_part_of_a_flow_kept_is_shown_as_it_was_not_as_pending(capsys):
     assert rows["named"] == "Success"
     assert {rows[f"named[{place}]"] for place in range(3)} == {"Success"}
     assert "kept from run 1" in "\n".join(_out(capsys, "run", "inspect", "last"))
+
+
+def test_a_run_whose_process_died_says_so_and_how_to_go_on(capsys):
+    script = (
+        "import os\nfrom flowbook import Flow, task\n@task\ndef die(): os._exit(3)\n"
+        "with Flow('dies') as flow: die()\nflow.run(record=True)"
+    )
+    died = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
+
+    main(["run", "inspect", "dies"])
+    shown = capsys.readouterr().out
+    main(["run", "inspect", "dies", "--json"])
+    found = json.loads(capsys.readouterr().out)
+
+    assert died.returncode == 3
+    assert "Its process ended in the middle. `flowbook run resume dies` goes on from what is stored." in shown
+    assert "The flow runs." not in shown
+    assert "Running" not in shown
+    assert found["message"] == "Its process ended in the middle. run.resume() goes on from what is stored."
