@@ -162,4 +162,6 @@ class RemoteRun:
             StartTaskError: if the owner can't carry it out.
             UnpicklableError: if an input can't be sent to it.
         """
-        return ask_owner(self.recording, decision, within_s)
+        is_done = ask_owner(self.recording, decision, within_s)
+        self._next_read = 0.0  # whoever asks now is told what the decision changed
+        return is_done
