@@ -80,6 +80,13 @@ CELLS = {
     "flow": FLOW,
     "cache": "%cache",
 }
+#: What a tab shows once the kernel has answered.
+DRAWN = {
+    "timeline": '[data-flowbook="timeline"] .lane[data-task]',
+    "logs": '[data-flowbook="logs"] .logs > div',
+    "runs": '[data-flowbook="runs"] tr[data-run]',
+    "plan": '[data-action="run-plan"]',
+}
 #: Drawn twice, so that what follows a click is there.
 CLOCK = "new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 
@@ -110,8 +117,7 @@ def panel_views(page: Page, panel: Locator, *, orders_children: bool = True) -> 
     for tab in panel.locator(".tablist [data-tab]:visible").all()[1:]:
         name = str(tab.get_attribute("data-tab"))
         tab.click()
-        if name == "plan":
-            panel.locator('[data-action="run-plan"]').wait_for()
+        panel.locator(DRAWN[name]).first.wait_for()
         page.evaluate(CLOCK)
         yield name
         if name == "plan":

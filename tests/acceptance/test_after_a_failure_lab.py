@@ -6,8 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.acceptance.books import write_notebook
+from tests.acceptance.lab import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.acceptance.lab import JupyterServer, Notebook
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(600)]
 
 TASKS = '''
 import datetime as dt
@@ -98,9 +100,9 @@ def answer(card: Locator, action: str) -> str:
     return said.inner_text()
 
 
-def lines(card: Locator) -> dict[str, str]:
-    """Return what a card says, by its questions."""
-    card.locator("dl.why").wait_for()
+def lines(card: Locator, last: str) -> dict[str, str]:
+    """Return what a card says, by its questions, once it has said the last of them: it is drawn in two steps."""
+    card.locator("dl.why dt", has_text=last).wait_for()
     asked, told = card.locator("dl.why dt").all_inner_texts(), card.locator("dl.why dd").all_inner_texts()
     assert len(set(asked)) == len(asked)
     return dict(zip(asked, told, strict=True))
@@ -145,8 +147,9 @@ def test_what_failed_is_looked_into_and_runs_again_in_every_panel(failed: Notebo
 def _look_with_the_debugger(notebook: Notebook) -> list[str]:
     """Run the cell that was put below the panel; return its text, and what the debugger says of a name."""
     below = notebook.page.locator(".jp-Cell").nth(3)
-    source = below.locator(".cm-content").inner_text()
-    has_focus = below.locator(".cm-content").evaluate("element => element.contains(document.activeElement)")
+    text = below.locator(".cm-content", has_text="%flow debug")
+    source = text.inner_text()
+    expect(text).to_be_focused(timeout=PATIENCE_S * 1000)
     notebook.page.keyboard.press("Control+Enter")
     prompt = below.locator(".jp-Stdin-input")
     prompt.wait_for()
@@ -156,13 +159,12 @@ def _look_with_the_debugger(notebook: Notebook) -> list[str]:
     below.locator("pre").filter(has_text=re.compile(r"^\s*3\s*$")).wait_for()
     notebook.wait_idle()
 
-    assert has_focus
     return [source, "3"]
 
 
 def _answer_and_invalidate(notebook: Notebook) -> None:
     waiting = notebook.inspect("publish", cell="retry")
-    asked = lines(waiting)
+    asked = lines(waiting, "Who is asked")
     notebook.set_theme("dark")
     notebook.screenshot("asks-dark", of=notebook.panel("retry"))
     notebook.set_theme("light")
@@ -171,7 +173,7 @@ def _answer_and_invalidate(notebook: Notebook) -> None:
         notebook.wait_run("Success", cell=cell)
     loaded = notebook.inspect("load", cell="flow")
     loaded.get_by_text("2013 … 2014").first.wait_for()  # no thousands in years
-    does = lines(loaded)["What it does"]
+    does = lines(loaded, "What it does")["What it does"]
     below = loaded.locator('.offered [data-action="run-from"]')
     before = box(below)["x"]
     said = answer(loaded, "invalidate")
@@ -191,9 +193,9 @@ def _run_again(notebook: Notebook) -> None:
     panel.locator('[data-task="publish"][data-state="Paused"]').first.wait_for(state="attached")
     card = panel.locator('[data-flowbook="inspector"]')
     card.get_by_text("its output expired").wait_for()
-    is_gone = card.locator(".answer").is_hidden()
+    card.locator(".answer").wait_for(state="hidden")
     panel.locator('[data-tab="runs"]').click()
-    panel.locator('.view-runs [data-run="2"] .bar').wait_for()
+    panel.locator('.view-runs [data-run="2"] .bar[aria-label="4 Success, 1 Paused"]').wait_for()
     bars = panel.locator(".view-runs .bar[role=img]").all()
     counted = [bar.get_attribute("aria-label") for bar in bars]
     panel.locator('.head [data-action="resume"]').click()
@@ -202,7 +204,6 @@ def _run_again(notebook: Notebook) -> None:
     notebook.screenshot("answer-in-the-head-light", of=panel)
     answered, after = box(panel.locator(".head .answer")), box(ways)
 
-    assert is_gone
     assert counted == ["4 Success, 1 Paused", "5 Success"]
     assert (after["x"], after["y"]) == (before["x"], before["y"])
     assert answered["x"] + answered["width"] <= box(notebook.control("run", cell="flow"))["x"]

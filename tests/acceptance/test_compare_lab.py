@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.acceptance.lab import JupyterServer, Notebook
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(600)]
 
 TASKS = """
 import pandas as pd
@@ -89,13 +89,14 @@ def test_two_runs_are_chosen_by_keyboard_and_compared(open_notebook: Callable[..
     view.locator('[data-action="keep-comparison"]').click()
     kept = view.locator(".said", has_text="delays_differences").inner_text()
     view.locator('g.node[data-task="clean"]').click()
-    sides = view.locator('[data-flowbook="both-sides"]').inner_text()
+    sides = view.locator('[data-flowbook="both-sides"]', has_text="29").inner_text()
     notebook.screenshot("compare-a-task-dark", of=panel)
     view.locator('[data-action="show-outputs"]').click()
     view.locator('[data-flowbook="diff"] tr[data-diff="added"]').first.wait_for()
     added = view.locator('[data-flowbook="diff"] tr[data-diff="added"]').count()
     notebook.screenshot("compare-outputs-dark", of=panel)
     view.locator('[data-action="end-compare"]').click()
+    view.locator('path.edge[data-from="clean"][data-rows]').wait_for(state="attached")
     rows = {
         edge.get_attribute("data-from"): edge.get_attribute("data-rows") for edge in view.locator("path.edge").all()
     }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.acceptance.lab import JupyterServer, Notebook
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(600)]
 
 TASKS = """
 from flowbook import task
@@ -81,6 +81,9 @@ def test_an_edited_task_is_marked_and_only_it_and_what_lies_below_run(
     notebook.run_cell("tasks")
     button = notebook.control("only-changed")
     button.wait_for()
+    for key, edit in (("clean", "edited"), ("report", "stale")):
+        notebook.panel().locator(f'g.node[data-task="{key}"][data-edit="{edit}"]').wait_for()
+    notebook.panel().locator(".saying", has_text="clean was edited since").wait_for()
     marks = {key: notebook.node(key).get_attribute("data-edit") for key in ("load", "clean", "report", "count")}
     said = notebook.panel().locator(".saying").text_content()
     notebook.screenshot("edited-since", of=notebook.panel())

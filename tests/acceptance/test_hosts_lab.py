@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.acceptance.lab import JupyterServer, Notebook
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(600)]
 
 LIVE = '[data-flowbook="panel"][data-host="lab"][data-live="live"]'
 SAVED = '[data-flowbook="panel"][data-host="lab"][data-live="saved"]'
@@ -131,6 +131,8 @@ def test_a_kernel_that_was_restarted_leaves_a_saved_panel_that_a_click_makes_liv
 
     notebook.restart_kernel()
     notebook.page.wait_for_selector(SAVED)
+    notebook.page.get_by_text("The kernel was restarted.").wait_for()
+    notebook.control("make-live").wait_for()
     text = said(notebook.page)
     shown = {
         action: notebook.panel().locator(f'[data-action="{action}"]:visible').count()

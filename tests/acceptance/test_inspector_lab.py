@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.acceptance.lab import JupyterServer, Notebook
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(600)]
 
 TASKS = """
 from datetime import timedelta
@@ -86,6 +86,7 @@ def test_a_failed_task_shows_its_own_lines_and_a_finished_one_its_frame_and_its_
     notebook.set_theme("light")
     notebook.screenshot("inspector-finished-light", of=notebook.panel("again"))
     finished.locator('[data-tab="history"]').click()
+    finished.locator("tbody tr", has_text="run 1").wait_for()
     history = finished.locator("tbody tr").all_inner_texts()
     notebook.screenshot("inspector-history-light", of=notebook.panel("again"))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(600)]
 
 TOKEN = "a-token-of-tests-0123456789"
 AXE = REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"
@@ -142,7 +141,7 @@ def test_a_run_is_watched_live_and_approved_with_another_input(open_page: Callab
 
     runs.locator(f'tr[data-run="{run_id}"]').get_by_text("Decide").click()
     runs.locator(f'{LIVE}[data-state="Paused"]').wait_for()
-    title = runs.title()
+    runs.wait_for_function("document.title === 'delays run 1: Paused · flowbook'")
     beside = open_page(f"/runs/{run_id}", width=400, theme="dark")
     beside.locator(f'{LIVE}[data-state="Paused"]').wait_for()
     runs.get_by_label("Your name").fill("Ana Lima")
@@ -160,13 +159,13 @@ def test_a_run_is_watched_live_and_approved_with_another_input(open_page: Callab
     card.get_by_role("button", name="Resume with another threshold").click()
     for page in (runs, beside):
         page.locator(f'{LIVE}[data-state="Success"]').wait_for()
+    runs.wait_for_function("document.title === 'delays run 1: Success · flowbook'")
 
     told = server.python(
         f"import flowbook; r = flowbook.run({run_id!r}); print(r['publish'].result, list(r.decisions().by), sep='|')"
     )
     assert is_in_sight
     assert told == "published 300 rows above 30|['Ana Lima']"
-    assert (title, runs.title()) == ("delays run 1: Paused · flowbook", "delays run 1: Success · flowbook")
     assert faults == []
 
 
@@ -198,7 +197,7 @@ def test_a_link_decides_on_a_phone_and_then_says_who_did(open_page: Callable[...
     picture(phone, "page-approve-dark-400")
     faults = serious_faults(wide) + serious_faults(phone)
     reject = phone.get_by_role("button", name="Reject")
-    is_refused = reject.get_attribute("aria-disabled")
+    phone.locator('[data-action="reject"][aria-disabled="true"]').wait_for()
 
     wide.get_by_role("button", name="Next 100 rows").click()
     wide.get_by_text("Rows 101 to 200 of 300").wait_for()
@@ -210,7 +209,6 @@ def test_a_link_decides_on_a_phone_and_then_says_who_did(open_page: Callable[...
     picture(phone, "page-approve-used-dark-400")
     faults += serious_faults(phone)
 
-    assert is_refused == "true"
     assert "Rejected at" in phone.locator(".ask").inner_text()
     assert f"by “Finance {HURT}”: “August is missing {HURT}”" in phone.locator(".ask").inner_text()
     assert [page.evaluate("window.hurt") for page in (phone, wide)] == [None, None]
@@ -351,7 +349,7 @@ def test_a_deployment_is_paused_and_run_from_its_page(open_page: Callable[..., P
     nightly.get_by_role("link", name="Show").click()
     page.locator(f'{LIVE}[data-state="Paused"][data-flow="delays"]').wait_for()
 
-    assert re.fullmatch(r"delays run \d+: Paused · flowbook", page.title())
+    page.wait_for_function("/^delays run \\d+: Paused · flowbook$/.test(document.title)")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

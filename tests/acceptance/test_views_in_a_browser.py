@@ -123,7 +123,9 @@ def test_a_refused_command_says_why_beside_its_button(show: Callable[..., Page])
 
     page.wait_for_selector('.rail .said[data-ok="false"]')
     assert page.locator(".rail .said").inner_text() == "approve was resumed by another notebook."
-    assert page.locator('[role="status"]').first.inner_text() == "approve was resumed by another notebook."
+    page.locator('[role="status"]', has_text="approve was resumed by another notebook.").first.wait_for(
+        state="attached"
+    )
     assert resume.get_attribute("aria-disabled") is None
 
 
@@ -183,6 +185,7 @@ def test_the_table_shows_the_same_tasks_and_states(show: Callable[..., Page]) ->
     nodes = page.eval_on_selector_all("g.node", "all => all.map(n => [n.dataset.task, n.dataset.state])")
 
     page.locator('[data-action="as-table"]').click()
+    page.wait_for_selector(".listing tbody tr")
 
     rows = page.eval_on_selector_all(".listing tbody tr", "all => all.map(n => [n.dataset.task, n.dataset.state])")
     assert [row for row in rows if "[" not in row[0]] == nodes
@@ -280,6 +283,7 @@ def test_the_slider_asks_for_another_moment_and_now_goes_back(show: Callable[...
     page.keyboard.press("ArrowLeft")
     page.wait_for_function("harness.model.sent.filter(m => m.type === 'as-of').length === 1")
     page.locator('[data-action="as-of-now"]').click()
+    page.wait_for_function("harness.model.sent.filter(m => m.type === 'as-of').length === 2")
 
     first, last = sent(page, "as-of")[0], sent(page, "as-of")[-1]
     assert first["at"] < before
@@ -336,13 +340,12 @@ def test_a_long_list_is_sorted_as_a_whole_and_may_become_short(show: Callable[..
 
     page.locator('[data-action="order"][data-column="size"]').click()
     page.locator('[data-action="order"][data-column="size"]').click()
-    largest = page.locator("tr[data-entry]").first.get_attribute("data-entry")
+    page.wait_for_selector('tr[data-entry]:nth-child(1 of [data-entry])[data-entry="m499"]')
     page.eval_on_selector(ENTRIES, "list => list.scrollTo(0, list.scrollHeight)")
     page.wait_for_selector('tr[data-entry="m0"]')
     page.evaluate(MANY, 5)
 
     page.wait_for_function("document.querySelectorAll('tr[data-entry]').length === 5")
-    assert largest == "m499"
     assert page.locator("tr[data-entry] .times rect").count() == 5
 
 
@@ -369,7 +372,7 @@ def test_a_picture_that_cannot_be_read_leaves_the_table(show: Callable[..., Page
 
     page.wait_for_selector(".canvas p")
     page.locator('[data-action="as-table"]').click()
-    assert page.locator(".listing tbody tr").count() == 11
+    page.wait_for_function("document.querySelectorAll('.listing tbody tr').length === 11")
 
 
 def test_two_views_of_one_panel_do_not_fight(show: Callable[..., Page]) -> None:
@@ -396,10 +399,10 @@ def test_the_graph_grows_but_never_gets_smaller_than_its_text_can_be_read(show: 
 
     page.locator('[data-action="zoom-in"]').click()
 
-    assert int(page.locator(".canvas svg").get_attribute("width") or 0) > int(width or 0)
+    page.wait_for_function(f"Number(document.querySelector('.canvas svg').getAttribute('width')) > {width}")
     assert out.get_attribute("aria-disabled") is None
     out.click()
-    assert page.locator(".canvas svg").get_attribute("width") == width
+    page.wait_for_selector(f'.canvas svg[width="{width}"]')
 
 
 def test_a_count_shows_only_its_state_until_it_is_clicked_again(show: Callable[..., Page]) -> None:
