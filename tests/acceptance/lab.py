@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,8 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, urlsplit
 
 from playwright.sync_api import sync_playwright
+
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ WIDGETS = Path(__file__).with_name("lab.js")
 STARTED = "is running at:"
 #: The server extension, on or off: whether an editable install brings its configuration depends on when it was made.
 EXTENSION = "--ServerApp.jpserver_extensions={{'flowbook.pages.jupyter': {}}}"
-PATIENCE_S = 30
+PATIENCE_S = 90
 VIEWPORT = {"width": 1280, "height": 1000}
 #: The inspector and the rows of the table name a task's state as well, each in its own time.
 NODE = "[data-task][data-state]:not([data-flowbook], tr)"
@@ -116,7 +117,7 @@ def running_server(base: Path, prefix: str = "", *, with_extension: bool = False
         with_extension: whether it has flowbook's server extension.
     """
     server = JupyterServer(
-        url=f"http://127.0.0.1:{_free_port()}{prefix}",
+        url=f"http://127.0.0.1:{free_port()}{prefix}",
         token=secrets.token_hex(16),
         folder=base / "notebooks",
         home=base / "flowbook",
@@ -386,12 +387,6 @@ def _write_settings(folder: Path) -> None:
         path = folder / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_started(process: subprocess.Popen[str], log: Path) -> None:

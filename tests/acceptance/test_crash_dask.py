@@ -43,14 +43,13 @@ def cluster():
         yield found
 
 
-@pytest.mark.timeout(0 if IS_LONG else 60)
+@pytest.mark.timeout(0 if IS_LONG else 300)
 @pytest.mark.parametrize("piece", range(PIECES))
 def test_a_run_whose_driver_is_killed_goes_on_and_nothing_committed_runs_again(piece, cluster, home, tmp_path):
     chance = random.Random(SEED + piece)
 
-    seen = kill_and_go_on(tmp_path, "cluster", DRIVER_KILLS, chance, CLUSTER=cluster.scheduler_address)
+    kill_and_go_on(tmp_path, "cluster", DRIVER_KILLS, chance, places=2, CLUSTER=cluster.scheduler_address)
 
-    assert len(seen) >= 2  # they were killed in the middle, at different places
     open_store().sweep(older_than=timedelta(0))
     check_file(home)
 
@@ -91,12 +90,12 @@ def expected(number):
     return number * 70_000 if number % 3 == 0 else number
 
 
-@pytest.mark.timeout(0 if IS_LONG else 60)
+@pytest.mark.timeout(0 if IS_LONG else 300)
 @pytest.mark.parametrize("piece", range(PIECES))
 def test_of_workers_that_are_killed_nothing_committed_runs_again(piece, cluster, home, tmp_path):
     chance = random.Random(SEED + piece)
     kills, crashed = 0, 0
-    while kills < WORKER_KILLS:
+    while kills < WORKER_KILLS or (crashed == 0 and kills < 10 * WORKER_KILLS):
         file = tmp_path / f"ran-{kills}"
         file.touch()
         with Flow("workers") as flow:
@@ -104,7 +103,7 @@ def test_of_workers_that_are_killed_nothing_committed_runs_again(piece, cluster,
             found = total(measure.map(made, unmapped(str(file))), str(file))
 
         run = flow.start(executor=DaskExecutor(cluster.scheduler_address), record=True)
-        kills += kill_workers(cluster, run, file, WORKER_KILLS - kills, chance)
+        kills += kill_workers(cluster, run, file, max(1, WORKER_KILLS - kills), chance)
         state = run.wait(60)
 
         assert state.is_successful(), (state, run.states)

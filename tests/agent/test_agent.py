@@ -48,6 +48,23 @@ class Held(LightRunner):
         self.go.set()
 
 
+class Looks(threading.Semaphore):
+    """A chore that counts an agent's looks."""
+
+    def __init__(self):
+        super().__init__(0)
+
+    def __call__(self, _now):
+        self.release()
+
+    def wait_for_more(self):
+        """Return after looks that began after this call."""
+        while self.acquire(blocking=False):
+            pass
+        for _ in range(4):
+            assert self.acquire(timeout=20)
+
+
 def test_due_runs_are_started_once_each_and_end():
     ids = create(10)
 
@@ -74,14 +91,15 @@ def test_no_more_runs_go_on_at_once_than_the_limit():
 
 
 def test_a_run_that_waits_for_its_time_takes_no_room_from_one_that_is_due():
-    held = Held()
-    waiting = create(due=time.time() + 1.0)
+    held, now = Held(), [time.time()]
+    waiting = create(due=now[0] + 3600)
 
-    with working(limit=1, prefetch_s=60, flow_runners=lambda _: held) as (agent, news):
+    with working(limit=1, prefetch_s=7200, flow_runners=lambda _: held, clock=lambda: now[0]) as (agent, news):
         while not agent.in_hand:
             time.sleep(0.01)
         due = create()
         wait_for_states([*due, *waiting], "Running", "Submitted")
+        now[0] += 3601
         news.wait_for("given back")
         held.go.set()
         news.wait_for("ended", 2)
@@ -135,7 +153,7 @@ def test_two_agents_that_see_the_same_runs_share_them():
 
 
 def test_requests_to_runs_that_wait_are_read_only_when_something_was_written(monkeypatch):
-    create(due=time.time() + 20)
+    create(due=time.time() + 50)
     asked, counts = [], []
     monkeypatch.setattr(ClaimedRun, "answer_requests", lambda run: asked.append(run.run_id))
     looks = threading.Semaphore(0)
@@ -172,29 +190,30 @@ def test_a_run_that_an_agent_of_another_machine_claimed_is_claimed_again_once_it
 
 
 def test_a_run_is_claimed_ahead_and_begins_at_its_time_and_not_before():
-    due = time.time() + 0.7
-    (run_id,) = create(due=due)
+    now, looks = [time.time()], Looks()
+    (run_id,) = create(due=now[0] + 3600)
 
-    with working(prefetch_s=30) as (_, news):
-        while open_store().runs.summary(run_id).state != "Submitted":
-            time.sleep(0.01)
-        claimed = time.time()
+    with working(prefetch_s=7200, clock=lambda: now[0], chores=[looks]) as (_, news):
+        wait_for_states([run_id], "Submitted")
+        now[0] += 3599.9
+        looks.wait_for_more()
+        before = states([run_id])
+        now[0] += 1.1
         news.wait_for("ended")
 
-    began = open_store().runs.summary(run_id).started.timestamp()
-    assert claimed < due <= began < due + 5
+    assert (before, states([run_id])) == (["Submitted"], ["Success"])
 
 
 def test_a_run_is_not_begun_early_when_the_clock_is_set_back():
-    now = [time.time()]
+    now, looks = [time.time()], Looks()
     (run_id,) = create(due=now[0] + 3600)
 
-    with working(prefetch_s=30, clock=lambda: now[0]) as (agent, news):
+    with working(prefetch_s=30, clock=lambda: now[0], chores=[looks]) as (agent, news):
         now[0] += 3590
         while not agent.in_hand:
             time.sleep(0.01)
         now[0] -= 1800
-        time.sleep(3 * 0.25)  # several looks
+        looks.wait_for_more()
         told, phases = news.what(), [each.phase for each in agent.in_hand]
         now[0] += 1811
         news.wait_for("ended")
@@ -204,10 +223,11 @@ def test_a_run_is_not_begun_early_when_the_clock_is_set_back():
 
 
 def test_what_is_written_by_others_is_seen_before_the_next_poll():
-    with working(poll_s=3600) as (_, news):
-        time.sleep(0.6)
+    with working(poll_s=3600) as (agent, news):
+        while agent._seen_version is None:
+            time.sleep(0.01)
         (run_id,) = create()
-        news.wait_for("ended", timeout=10)
+        news.wait_for("ended")
 
     assert states([run_id]) == ["Success"]
 
@@ -285,7 +305,7 @@ def test_a_chore_that_fails_is_told_of_once_and_stops_nothing():
 
 def test_an_agent_that_is_stopped_gives_back_what_waits_and_waits_for_what_runs():
     held = Held()
-    running, waiting = create(), create(due=time.time() + 20)
+    running, waiting = create(), create(due=time.time() + 50)
 
     with working(prefetch_s=60, flow_runners=lambda _: held) as (agent, news):
         wait_for_states(running, "Running")
@@ -323,20 +343,20 @@ def test_an_agent_that_is_stopped_twice_ends_the_processes_of_its_runs():
 
 
 def test_a_run_that_was_given_back_is_claimed_by_the_next_agent():
-    due = time.time() + 1.5
-    (run_id,) = create(due=due)
-    with working(prefetch_s=60) as (agent, _):
+    now = time.time()
+    (run_id,) = create(due=now + 3600)
+    with working(prefetch_s=7200, clock=lambda: now) as (agent, _):
         while not agent.in_hand:
             time.sleep(0.01)
 
-    with working(name="east") as (_, news):
+    with working(name="east", clock=lambda: now + 3601) as (_, news):
         news.wait_for("ended")
 
     assert beginnings(run_id) == 1
 
 
 def test_an_agent_that_cannot_give_back_what_waits_ends_all_the_same(monkeypatch):
-    (run_id,) = create(due=time.time() + 20)
+    (run_id,) = create(due=time.time() + 50)
 
     def give_back(_):
         msg = "The disk is full."
@@ -377,7 +397,7 @@ def test_a_run_whose_thread_cannot_be_started_is_tried_again(monkeypatch):
 
 
 def test_a_run_that_waits_in_an_agents_hand_is_cancelled():
-    (run_id,) = create(due=time.time() + 20)
+    (run_id,) = create(due=time.time() + 50)
 
     with working(prefetch_s=60) as (agent, news):
         while not agent.in_hand:
@@ -399,7 +419,7 @@ def test_a_run_that_waits_in_an_agents_hand_is_cancelled():
 
 
 def test_a_run_that_waits_answers_that_nothing_is_to_be_resumed():
-    (run_id,) = create(due=time.time() + 20)
+    (run_id,) = create(due=time.time() + 50)
 
     with working(prefetch_s=60) as (agent, _):
         while not agent.in_hand:
@@ -534,10 +554,10 @@ def test_a_run_that_was_lost_long_ago_is_left_as_it_is(tmp_path, monkeypatch):
 
 
 def test_a_claimed_run_beats_until_its_process_has_it():
-    (run_id,) = create(due=time.time() + 20)
+    (run_id,) = create(due=time.time() + 50)
     store = open_store()
     recording = claim_for_process(store, run_id)
-    claimed = ClaimedRun(recording, time.time() + 20, lambda _: LightRunner(), News(), lambda: None)
+    claimed = ClaimedRun(recording, time.time() + 50, lambda _: LightRunner(), News(), lambda: None)
     before = store.ownership.owner(run_id).beat
 
     claimed.beat()

@@ -13,7 +13,7 @@ import pytest
 from flowbook.store import open_store
 from tests.agent.due_runs import beginnings, create, create_real, make_flow, states, wait_for_states
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(190)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 _IS_LONG = os.environ.get("FLOWBOOK_SOAK") == "1"
 
 _KILLED = """

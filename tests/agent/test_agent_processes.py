@@ -10,6 +10,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from flowbook.store import open_store
 from tests.agent.due_runs import create, create_real, make_flow, states, wait_for_states
 from tests.scripts import ROOT, wait_for
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 
 
 def _news_until(process, what):
@@ -112,32 +113,50 @@ def test_an_agent_that_is_stopped_twice_ends_its_run(agents, tmp_path):
 def test_a_run_that_is_cancelled_from_elsewhere_ends_with_all_its_children(agents, tmp_path):
     def work():
         child = subprocess.Popen(["sleep", "600"])  # of the machine
-        pids.write_text(f"{os.getpid()} {child.pid}")
+        pids.write_text(f"{os.getpid()} {child.pid}\n")
         child.wait()
 
     pids = tmp_path / "pids"
     run_id = create_real(make_flow(work))
     agent = agents()
-    wait_for(pids)
+    while not (pids.exists() and pids.read_text().endswith("\n")):
+        time.sleep(0.02)
     processes = [psutil.Process(int(pid)) for pid in pids.read_text().split()]
 
     code = main(["run", "cancel", run_id, "--now", "--by", "ada"])
     news = _news_until(agent, "ended")
 
-    assert psutil.wait_procs(processes, 15)[1] == []
+    assert psutil.wait_procs(processes, 60)[1] == []
     assert (code, states([run_id]), news[-1]["state"]) == (0, ["Cancelled"], "Cancelled")
+
+
+#: Holds every Python that finds it as it starts.
+_WAITS = """
+import pathlib, time
+folder = pathlib.Path(__file__).parent
+(folder / "starts").touch()
+while not (folder / "go").exists():
+    time.sleep(0.02)
+"""
 
 
 def test_a_run_that_is_cancelled_while_its_process_starts_does_nothing(agents, tmp_path):
     def work():
         (tmp_path / "worked").touch()
 
-    run_id = create_real(make_flow(work))
+    (tmp_path / "sitecustomize.py").write_text(_WAITS)
+    env = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    run_id = create_real(make_flow(work), flow_runner=UniversalFlowRunner(env=env))
     agents()
-    wait_for_states([run_id], "Submitted")
+    wait_for(tmp_path / "starts")
 
-    flowbook.run(run_id).cancel(by="ada")
+    asking = threading.Thread(target=flowbook.run(run_id).cancel, kwargs={"by": "ada"})
+    asking.start()
+    while open_store().requests.newest() == 0:
+        time.sleep(0.02)
+    (tmp_path / "go").touch()
     wait_for_states([run_id], "Cancelled")
+    asking.join()
 
     assert not (tmp_path / "worked").exists()
     assert [(each.action, each.by) for each in open_store().history.decisions(run_id)] == [("cancel", "ada")]

@@ -85,7 +85,7 @@ def test_what_is_due_next_are_runs_that_wait_and_the_next_times_of_schedules():
 
 
 @pytest.mark.acceptance
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(300)
 def test_an_overdue_task_is_answered_and_its_run_goes_on_in_a_process_of_its_own():
     @task(trigger=triggers.manual_only, deadline=0.1, otherwise="approve")
     def approve():
@@ -111,7 +111,7 @@ def test_an_overdue_task_is_answered_and_its_run_goes_on_in_a_process_of_its_own
 
 
 @pytest.mark.acceptance
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(300)
 def test_a_run_of_a_deployment_that_fails_is_told_of_once(webhook):
     @task
     def broken():

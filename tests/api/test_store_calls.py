@@ -243,7 +243,7 @@ def test_a_request_wakes_its_listener(both):
     _begin(both.remote).close()
     seen = both.remote.requests.version()
     number = both.local.requests.send("r1", Request("cancel"), 1)
-    for _ in range(100):
+    for _ in range(3000):
         if both.remote.requests.version()[0] != seen[0]:
             break
         threading.Event().wait(0.01)
@@ -271,7 +271,7 @@ def test_whoever_follows_a_run_reads_nothing_while_nothing_changes(both, monkeyp
     before = len(asked)
     sink.emit(StateChanged(2, "a", Success(result=1)))
     sink.flush()
-    for _ in range(200):
+    for _ in range(3000):
         if history.snapshot("r1", 1).events:
             break
         pause.wait(0.01)

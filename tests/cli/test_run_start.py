@@ -14,6 +14,8 @@ import pytest
 import flowbook
 from flowbook.cli.main import main
 from flowbook.engine.state import Success
+from flowbook.flow_run.run import FlowRun
+from flowbook.store import open_store
 from tests.scripts import ROOT, wait_for
 
 LONG_S = 40
@@ -58,6 +60,19 @@ def file(tmp_path, monkeypatch):
     return path
 
 
+@pytest.fixture
+def go_once_it_is_watched(file, monkeypatch):
+    """Return what lets the task `slow` go on as soon as somebody follows a run."""
+    subscribe = FlowRun.subscribe
+
+    def watch(run, sink):
+        stop = subscribe(run, sink)
+        (file.parent / "go").touch()
+        return stop
+
+    return lambda: monkeypatch.setattr(FlowRun, "subscribe", watch)
+
+
 def run(capsys, *words):
     code = main(list(map(str, words)))
     said = capsys.readouterr()
@@ -82,12 +97,12 @@ def test_a_flow_that_fails_ends_the_command_with_1(file, capsys):
     assert (code, json.loads(out)["state"]) == (1, "Failed")
 
 
-def test_a_flow_goes_on_in_a_process_of_its_own_and_is_watched(file, capsys):
+def test_a_flow_goes_on_in_a_process_of_its_own_and_is_watched(file, capsys, go_once_it_is_watched):
     code, out, err = run(capsys, "run", "start", f"{file}:delays", "--param", "day=mon", "--detach", "--json")
     said = json.loads(out)
     wait_for(file.parent / "slow")
     is_alive = psutil.pid_exists(said["process"])
-    threading.Timer(0.3, (file.parent / "go").touch).start()
+    go_once_it_is_watched()
     watched = run(capsys, "run", "watch", "last")
 
     assert (code, err, said["flow"], said["number"], said["state"]) == (0, "", "delays", 1, "Running")
@@ -121,10 +136,10 @@ def test_a_run_at_rest_is_watched_by_saying_how_it_stands(file, capsys):
     assert run(capsys, "run", "watch", "last") == (0, "delays run 1 succeeded.\n", "")
 
 
-def test_watching_as_json_gives_an_object_for_each_event(file, capsys):
+def test_watching_as_json_gives_an_object_for_each_event(file, capsys, go_once_it_is_watched):
     run(capsys, "run", "start", f"{file}:delays", "--param", "day=mon", "--detach")
     wait_for(file.parent / "slow")
-    threading.Timer(0.3, (file.parent / "go").touch).start()
+    go_once_it_is_watched()
 
     code, out, _ = run(capsys, "run", "watch", "last", "--json")
 
@@ -189,13 +204,20 @@ def test_a_command_shows_an_example(capsys):
 def test_a_run_is_handed_over_from_a_terminal(file, capsys):
     first = json.loads(run(capsys, "run", "start", f"{file}:delays", "--param", "day=mon", "--detach", "--json")[1])
     wait_for(file.parent / "slow")
-    threading.Timer(0.5, (file.parent / "go").touch).start()
 
+    def go_once_it_was_asked():
+        while not open_store().history.decisions(first["run_id"]):
+            threading.Event().wait(0.01)
+        (file.parent / "go").touch()
+
+    asked = threading.Thread(target=go_once_it_was_asked)
+    asked.start()
     code, out, err = run(capsys, "run", "hand-over", "last", "--by", "ana", "--json")
 
     last = flowbook.run("last")
     assert isinstance(last.wait(LONG_S), Success)
     said = json.loads(out)
+    asked.join()
     assert (code, err, said["run_id"]) == (0, "", first["run_id"])
     assert [event.action for event in last.events() if hasattr(event, "action")] == ["hand_over"]
 

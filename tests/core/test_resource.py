@@ -305,6 +305,7 @@ def test_a_cancelled_run_closes_what_another_process_opened(tmp_path):
         threading.Event().wait(0.02)
 
     run.cancel()
+    log.with_suffix(".go").touch()
     state = run.wait(20)
 
     assert type(state).__name__ == "Cancelled"
@@ -328,7 +329,8 @@ class InFile:
 def linger(name, path):
     del name
     note(path, "in")
-    threading.Event().wait(0.5)
+    while not Path(path).with_suffix(".go").exists():
+        threading.Event().wait(0.01)
     note(path, "out")
 
 

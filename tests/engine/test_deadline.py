@@ -18,6 +18,9 @@ TOOK_LONGER = (
     "Took longer than 0.05 s. Its thread was told to stop; a sleep or C code in it may still go on, and what it "
     "returns is dropped."
 )
+#: A time limit within which an attempt begins, and ends if it does little, on a busy machine too.
+ENOUGH_S = 0.8
+LONG_S = 30
 
 
 def kinds(flow, key):
@@ -27,7 +30,7 @@ def kinds(flow, key):
 
 
 @everywhere
-@pytest.mark.parametrize("timeout", [0.05, dt.timedelta(milliseconds=50)])
+@pytest.mark.parametrize("timeout", [ENOUGH_S, dt.timedelta(seconds=ENOUGH_S)])
 def test_a_task_that_takes_too_long_is_timed_out_and_told_what_may_go_on(executor, timeout):
     stopped = threading.Event()
 
@@ -46,15 +49,15 @@ def test_a_task_that_takes_too_long_is_timed_out_and_told_what_may_go_on(executo
 
     assert type(state.result[end]) is TimedOut
     assert isinstance(state.result[end].result, TimeoutError)
-    assert state.result[end].message == TOOK_LONGER
-    assert stopped.wait(10)
+    assert state.result[end].message == TOOK_LONGER.replace("0.05", str(ENOUGH_S))
+    assert stopped.wait(LONG_S)
 
 
 @everywhere
 def test_a_timeout_is_retried_like_a_failure_and_a_late_result_is_dropped(executor):
     attempts, go_on, late = [], threading.Event(), threading.Event()
 
-    @task(timeout=0.05, max_retries=1, retry_delay=0, retry_on=TimeoutError)
+    @task(timeout=ENOUGH_S, max_retries=1, retry_delay=0, retry_on=TimeoutError)
     def load():
         attempts.append(context.task_run_count)
         if len(attempts) == 1:
@@ -74,7 +77,7 @@ def test_a_timeout_is_retried_like_a_failure_and_a_late_result_is_dropped(execut
     assert state.result[end].result == "in time"
     assert attempts == [1, 2]
     assert kinds(flow, "load") == ["Running", "TimedOut", "Retrying", "Running", "Success"]
-    assert late.wait(10)
+    assert late.wait(LONG_S)
     assert flow.last_run[end].result == "in time"
 
 
@@ -119,7 +122,7 @@ def test_a_timeout_works_in_a_background_run():
 def test_each_child_of_a_mapped_task_has_its_own_time():
     never = threading.Event()
 
-    @task(timeout=0.05)
+    @task(timeout=ENOUGH_S)
     def waits(x):
         if x == 1:
             never.wait()
@@ -233,4 +236,4 @@ def test_ctrl_c_stops_a_timed_task_and_cancels_the_run():
 
     assert (type(state), state.message) == (Cancelled, "Cancelled by a person.")
     assert (type(state.result[end]), state.result[end].message) == (Cancelled, "Cancelled by Ctrl-C while it ran.")
-    assert stopped.wait(10)
+    assert stopped.wait(LONG_S)

@@ -1257,7 +1257,9 @@ def expected_of(plan, edges):
 
 
 @everywhere
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(plan=PLAN)
 def test_a_random_flow_comes_to_what_the_model_says_and_nothing_runs_too_often(executor, plan):
     counts: Counter[str] = Counter()

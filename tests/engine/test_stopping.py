@@ -109,7 +109,7 @@ class Inner:
         def step(number):
             self.begun.append(number)
             self.first.set()
-            for _ in range(300):
+            for _ in range(3000):
                 time.sleep(0.001)
 
         with Flow("inner") as inner:
@@ -122,7 +122,7 @@ class Inner:
 def test_the_time_limit_of_a_task_cancels_the_run_that_it_started(executor):
     inner = Inner(executor)
     with Flow("outer") as flow:
-        outer = task(inner, name="outer", timeout=0.2)()
+        outer = task(inner, name="outer", timeout=1)()
 
     state = flow.run().result[outer]
     inner_state = inner.flow.last_run.wait(WAIT_S)
@@ -136,7 +136,7 @@ def test_the_time_limit_of_a_task_cancels_the_run_that_it_started(executor):
 def test_a_retry_has_no_steps_of_the_attempt_before_beside_it():
     made = []
 
-    @task(timeout=0.2, max_retries=1, retry_delay=0)
+    @task(timeout=1, max_retries=1, retry_delay=0)
     def outer():
         inner = Inner(LocalExecutor)
         made.append(inner)

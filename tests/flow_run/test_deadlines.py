@@ -307,7 +307,7 @@ def test_a_clock_that_is_set_back_while_a_task_waits_does_no_harm(monkeypatch, b
     monkeypatch.setattr(decided_epoch, "Timers", lambda: Timers(clock.now))
     monkeypatch.setattr(decided_epoch, "time", SimpleNamespace(time=clock.now))
     GATE.clear()
-    flow = approval("reject", is_live=True, deadline=0.3)
+    flow = approval("reject", is_live=True, deadline=1.0)
     run = flow.start(executor=LocalDaskExecutor("threads", num_workers=2), record=True)
     while not isinstance(run.states["approve"], Paused):
         run.wait(0.005)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import threading
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from aiosmtpd.controller import Controller
+
+from tests.ports import free_port
 
 
 class Webhook:
@@ -64,10 +65,8 @@ class Mail:
     def __init__(self) -> None:
         self.messages = []
         self.came = threading.Semaphore(0)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self.port = free_port()
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, ready_timeout=50)
         self._controller.start()
 
     async def handle_DATA(self, _server, _session, envelope) -> str:  # noqa: N802  # the name that aiosmtpd calls
