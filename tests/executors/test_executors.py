@@ -101,7 +101,8 @@ def test_an_executor_holds_no_value_and_no_error_after_a_run(make):
 
     def note(_, __, new):
         if new.is_finished() and new.reference is None and new.result is not None:
-            made.append(weakref.ref(new.result))
+            made.append(threading.Event())
+            weakref.finalize(new.result, made[-1].set)
 
     @task(state_handlers=[note])
     def give():
@@ -124,7 +125,7 @@ def test_an_executor_holds_no_value_and_no_error_after_a_run(make):
     gc.collect()
 
     assert made
-    assert [found() for found in made] == [None] * len(made)
+    assert [is_gone.wait(WAIT_S) for is_gone in made] == [True] * len(made)
 
 
 def test_a_thread_that_made_a_call_of_a_wave_holds_nothing_of_it():

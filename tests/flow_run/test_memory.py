@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 
 import pytest
 
 from flowbook import Flow, task, unmapped
 from flowbook.executors import LocalDaskExecutor, LocalExecutor
+
+LONG_S = 30
 
 
 class Large:
@@ -42,6 +45,13 @@ def without_collector():
     gc.enable()
 
 
+def end_of(value):
+    """Return an event that is set once nobody has the value any more; a thread of the run may have it a moment longer."""
+    is_gone = threading.Event()
+    weakref.finalize(value, is_gone.set)
+    return is_gone
+
+
 def written():
     with Flow("memory") as flow:
         made = make()
@@ -57,23 +67,23 @@ def test_a_runs_values_go_with_the_run(executor):
     flow, made = written()
 
     state = flow.run(executor=executor, record=False)
-    value = weakref.ref(state.result[made].result)
-    while_held = value() is not None
+    is_gone = end_of(state.result[made].result)
+    while_held = not is_gone.is_set()
     del state
     flow.last_run = None
 
-    assert (while_held, value()) == (True, None)
+    assert (while_held, is_gone.wait(LONG_S)) == (True, True)
 
 
 @pytest.mark.usefixtures("without_collector")
 def test_the_run_before_goes_when_the_flow_runs_again():
     flow, made = written()
 
-    before = weakref.ref(flow.run(record=False).result[made].result)
-    while_last = before() is not None
+    is_gone = end_of(flow.run(record=False).result[made].result)
+    while_last = not is_gone.is_set()
     flow.run(record=False)
 
-    assert (while_last, before()) == (True, None)
+    assert (while_last, is_gone.wait(LONG_S)) == (True, True)
 
 
 @pytest.mark.usefixtures("home", "without_collector")
@@ -81,8 +91,8 @@ def test_a_recorded_run_goes_as_well():
     flow, made = written()
 
     flow.run(record=True)
-    value = weakref.ref(flow.last_run[made].result)
-    while_held = value() is not None
+    is_gone = end_of(flow.last_run[made].result)
+    while_held = not is_gone.is_set()
     flow.last_run = None
 
-    assert (while_held, value()) == (True, None)
+    assert (while_held, is_gone.wait(LONG_S)) == (True, True)

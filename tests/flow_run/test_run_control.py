@@ -13,7 +13,6 @@ import pytest
 
 import flowbook
 from flowbook import Flow, task, triggers
-from flowbook._utils import threads
 from flowbook.engine.state import Cancelled, Cancelling, Crashed, Failed, Mapped, Paused, Pending, Running, Success
 from flowbook.exceptions import ExecutorError, RunClaimedError, RunFailedError
 from flowbook.executors import LocalDaskExecutor, LocalExecutor
@@ -22,6 +21,7 @@ from flowbook.flow_run.location import AtRest, Elsewhere, Here
 from flowbook.flow_run.recording import Recording
 from flowbook.store import open_store
 from tests.executors_of import everywhere
+from tests.own_threads import left_since, own_threads
 
 LONG_S = 30
 RAN: Counter[str] = Counter()
@@ -391,11 +391,12 @@ def test_a_crashed_run_is_crashed_for_all_who_load_it():
     epoch = store.ownership.claim(run_id, 1, "ada@elsewhere:7")
     store.ownership.release(run_id, epoch)
 
+    before = own_threads()
     found = flowbook.run(run_id, flow=flow)
 
     assert type(found.state) in {Paused, Crashed}
     assert type(found.resume().wait(LONG_S)) is Success
-    assert [thread.name for thread in threads.alive() if thread.name.startswith("flowbook-follow")] == []
+    assert {name for name in left_since(before) if name.startswith("flowbook-follow")} == set()
 
 
 def test_what_was_below_a_failure_runs_after_a_retry_that_was_cancelled():

@@ -15,6 +15,7 @@ from flowbook.exceptions import UnknownRunError
 from flowbook.notebook.lab_pages import LabPages
 from flowbook.notebook.panel_session import PanelSession
 from flowbook.notebook.run_output import RUN_MIME
+from tests.own_threads import left_since, own_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -132,10 +133,6 @@ def _open(pages: LabPages, **data: Any) -> FakeComm:
     return comm
 
 
-def _threads() -> set[str]:
-    return {thread.name for thread in threading.enumerate() if thread.name.startswith("flowbook-")}
-
-
 def test_a_page_of_another_version_is_told_so_and_let_go(pages: LabPages) -> None:
     comm = _open(pages, wire=7)
 
@@ -164,7 +161,7 @@ def test_a_panel_of_a_cell_is_told_and_heard_in_the_context_of_the_opening(pages
 
 
 def test_a_panel_that_is_unknown_here_follows_its_run_as_long_as_somebody_watches(flow: Flow) -> None:
-    runs, before = Runs(flow), _threads()
+    runs, before = Runs(flow), own_threads()
     pages = LabPages(runs)
     comm = _open(pages, panels=[{"panel": "old", "run": flow.last_run.run_id, "stamp": "", "graph": False}])
     kept = comm.until("old", "kept")["output"]
@@ -176,7 +173,7 @@ def test_a_panel_that_is_unknown_here_follows_its_run_as_long_as_somebody_watche
 
     assert (kept[RUN_MIME]["flow"], kept[RUN_MIME]["stamp"]) == ("delays", runs.attached[0].stamp)
     assert [session._is_over for session in runs.attached] == [True]
-    assert _threads() - before == set()
+    assert left_since(before) == set()
 
 
 def test_what_the_page_knows_already_is_not_sent_again(pages: LabPages, flow: Flow) -> None:
@@ -269,7 +266,7 @@ def test_decisions_from_the_side_bar_are_answered_with_a_sentence(pages: LabPage
 
 
 def test_no_thread_is_left_once_pages_and_panels_are_gone(flow: Flow) -> None:
-    pages, before = LabPages(Runs(flow)), _threads()
+    pages, before = LabPages(Runs(flow)), own_threads()
     for _ in range(3):
         comm = _open(pages, panels=[{"panel": "p", "run": flow.last_run.run_id, "stamp": "", "graph": False}])
         comm.until("p", "kept")
@@ -277,7 +274,7 @@ def test_no_thread_is_left_once_pages_and_panels_are_gone(flow: Flow) -> None:
 
     pages.close()
 
-    assert _threads() - before == set()
+    assert left_since(before) == set()
 
 
 def test_a_panel_of_a_run_at_rest_is_told_when_another_process_goes_on_with_it(pages: LabPages, flow: Flow) -> None:
@@ -297,7 +294,7 @@ def test_a_panel_of_a_run_at_rest_is_told_when_another_process_goes_on_with_it(p
 
 
 def test_watching_runs_at_rest_ends_with_the_last_panel(flow: Flow) -> None:
-    before = _threads()
+    before = own_threads()
     pages = LabPages(Runs(flow))
     sessions = {name: PanelSession(flow.last_run) for name in ("p", "q")}
     for name, session in sessions.items():
@@ -310,4 +307,4 @@ def test_watching_runs_at_rest_ends_with_the_last_panel(flow: Flow) -> None:
     watching.join(LONG_S)
     pages.close()
 
-    assert (has_ended_early, watching.is_alive(), _threads() - before) == (False, False, set())
+    assert (has_ended_early, watching.is_alive(), left_since(before)) == (False, False, set())

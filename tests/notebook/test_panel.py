@@ -21,6 +21,7 @@ from flowbook.notebook.panel_actions import PanelActions, Started, parse_paramet
 from flowbook.notebook.panel_records import run_that_made
 from flowbook.notebook.panel_session import PanelSession
 from tests.notebook.recorded import ASSETS, MADE, RecordedPanel
+from tests.own_threads import left_since, own_threads
 from tests.scripts import start
 
 if TYPE_CHECKING:
@@ -587,25 +588,21 @@ def test_what_is_shown_never_holds_a_value_in_the_traits() -> None:
 
 def test_closing_ends_the_threads_and_stops_listening_and_leaves_no_widget(flow: Flow) -> None:
     run = _paused(flow)
-    widgets = {*ipywidgets.widgets.widget._instances}
+    widgets, before = {*ipywidgets.widgets.widget._instances}, own_threads()
     session = PanelSession(run)
     session.start()
     panel = Panel(session, assets=ASSETS)
     panel._handle_custom_msg(MADE, [])
     is_sent = session.drain()
-    during = _panel_threads()
+    during = own_threads()
 
     panel.close()
     session.close()
 
     assert is_sent
-    assert during == {"flowbook-feed", "flowbook-panel"}
-    assert _panel_threads() == set()
+    assert during >= {"flowbook-feed", "flowbook-panel"}
+    assert left_since(before) == set()
     assert {*ipywidgets.widgets.widget._instances} == widgets
-
-
-def _panel_threads() -> set[str]:
-    return {thread.name for thread in threading.enumerate()} & {"flowbook-feed", "flowbook-panel"}
 
 
 ELSEWHERE = """
