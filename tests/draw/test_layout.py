@@ -9,6 +9,7 @@ import pytest
 from flowbook.draw import geometry
 from flowbook.draw.layout import GAP_X, GAP_Y, NODE_WIDTH, PLAIN_HEIGHT, Layout, layout
 from flowbook.engine.graph import Graph, TaskSpec
+from tests.pace import slowness
 
 MakeTask = Callable[..., TaskSpec]
 MakeGraph = Callable[..., Graph]
@@ -171,7 +172,7 @@ def test_many_siblings_are_wrapped_into_lines_of_a_sensible_shape(
         drawn = layout(graph)
         took_s.append(sum(os.times()[:4]) - sum(began[:4]))
 
-    assert min(took_s) < 0.5
+    assert min(took_s) < 0.5 * slowness()
     assert 0.5 < drawn.width / drawn.height < 8
     assert drawn.width < 6000
     assert drawn.boxes["first"].row == 0
@@ -202,7 +203,7 @@ def test_a_thousand_tasks_are_laid_out_in_half_a_second(make_graph: MakeGraph, m
 
     #: The least: the rest of it is what others did on this machine meanwhile.
     assert {len(drawn.boxes) for drawn, _ in rounds} == {1000}
-    assert min(took_s for _, took_s in rounds) < 0.5
+    assert min(took_s for _, took_s in rounds) < 0.5 * slowness()
 
 
 def _timed(act):

@@ -104,8 +104,10 @@ def test_running_is_seen_while_it_runs(executor, tmp_path):
 
     with Flow("delays") as flow:
         waited = wait_for(Parameter("path"))
-    delays = []
-    for each in range(3):
+    delays: list[float] = []
+    #: The least of a few: the others may have waited for what else this machine did.
+    while not delays or (min(delays) >= 0.2 and len(delays) < 20):
+        each = len(delays)
         go = tmp_path / f"go-{each}"
         waiting = Waiting(lambda event: event.key == "wait_for" and event.state.is_running())
         run = flow.start(executor=executor, path=str(go))
@@ -119,8 +121,7 @@ def test_running_is_seen_while_it_runs(executor, tmp_path):
         assert is_seen
         assert state.result[waited].result > seen
 
-    #: The least: the others may have waited for what else this machine did.
-    assert min(delays) < 0.2
+    assert min(delays) < 0.2, delays
 
 
 def test_a_slow_child_delays_none_of_the_others(executor, tmp_path):
@@ -236,11 +237,16 @@ def test_a_block_that_raises_cancels_its_run(executor, tmp_path):
     with Flow("delays") as flow:
         wait_for(wait_for(str(tmp_path)))
 
+    def let_go():
+        while type(flow.last_run.state).__name__ not in {"Cancelling", "Cancelled"}:
+            time.sleep(0.005)
+        (tmp_path / "go").touch()
+
     def fail():
         with flow.start(executor=executor):
             while not (tmp_path / "begun").exists():
                 time.sleep(0.005)
-            threading.Timer(0.2, (tmp_path / "go").touch).start()
+            threading.Thread(target=let_go).start()
             raise LookupError("no more")
 
     with pytest.raises(LookupError):
@@ -322,7 +328,7 @@ def test_an_address_where_nobody_is_fails_the_run_within_the_timeout():
     assert state.is_failed()
     assert isinstance(state.message, str)
     assert state.message.startswith("There is no Dask cluster at tcp://127.0.0.1:9:")
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 25  # Dask itself would try for 30 s
 
 
 def test_a_script_without_a_guard_records_its_one_run_and_says_only_that(tmp_path):

@@ -43,7 +43,7 @@ def test_an_address_that_says_nothing_fails_the_run_within_the_timeout(silent):
         f"There is no Dask cluster at {silent}: TimeoutError: no Dask scheduler answered within 0.5 s. "
         "Check the address and that the scheduler runs; DaskExecutor() without an address makes a cluster in this process."
     )
-    assert took_s < 10
+    assert took_s < 25  # Dask itself would try for 30 s
 
 
 def test_a_run_that_connects_can_be_cancelled(silent):

@@ -198,7 +198,7 @@ def test_children_that_wait_for_a_resource_are_told_of_and_hold_up_no_others():
     assert said.startswith("50 task runs ('train') wait for a worker with GPU=1 (tag dask-resource:GPU=1): ")
     assert "has 1 worker, but none with that." in said
     assert state.is_cancelled()
-    assert seconds < 5
+    assert seconds < PATIENCE_S / 2
 
 
 def test_large_inputs_wait_for_workers_as_well():
@@ -249,4 +249,4 @@ def test_ctrl_c_ends_a_run_that_waits_for_workers(tmp_path):
             said, _ = process.communicate(timeout=PATIENCE_S)
 
     assert json.loads(said) == ["Cancelled", "Pending"]
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < PATIENCE_S / 2

@@ -19,6 +19,7 @@ from flowbook.engine.state import Crashed, Failed, Paused, Resume, Running, Skip
 from flowbook.exceptions import RejectedError, RunClaimedError, UnpicklableError
 from flowbook.flow_runners import SubprocessFlowRunner
 from flowbook.store import open_store
+from tests.pace import slowness
 from tests.scripts import ROOT, start, wait_for
 
 LONG_S = 30
@@ -127,7 +128,8 @@ def test_a_resume_from_another_process_reaches_the_task_in_half_a_second(owner, 
 
     assert process.wait(LONG_S) == 0
     assert (type(state), run["publish"].result, (tmp_path / "approved").read_text()) == (Success, 300, "once ")
-    assert min(took_s) < 0.5, took_s  # seconds; the least, as the machine may be busy
+    #: Seconds; the least of them, as the machine may be busy.
+    assert min(took_s) < 0.5 * slowness(time.perf_counter), took_s
     assert [key for key, *_ in decisions(run)] == ["approve", "also[0]", "also[1]", "also[2]"]
     assert [list(changes) for changes in run.decisions()["changed"]] == [["threshold"], [], [], ["x"]]
     assert run["also"].result == [0, 1, 7]

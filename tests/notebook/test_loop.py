@@ -15,6 +15,7 @@ from flowbook.notebook.flow_cell import FlowCell
 from flowbook.notebook.loop import Loop
 from flowbook.notebook.notebook_flows import NotebookFlows
 from flowbook.notebook.panel_actions import Decided
+from tests.pace import slowness
 
 TASKS = """
 from flowbook import Task, task, triggers
@@ -368,7 +369,7 @@ def test_looking_at_a_hundred_tasks_takes_little_time(notebook):
         took.append(time.process_time() - began)
 
     assert (len(found.edited), len(found.stale)) == (1, 49)
-    assert min(took) < 0.02
+    assert min(took) < 0.02 * slowness()
 
 
 def test_other_panels_of_a_run_are_told_the_object_that_goes_on_and_nothing_is_logged(notebook, capfd):

@@ -61,14 +61,14 @@ def test_keys_that_would_take_years_are_refused(before, after):
     doubled = pickle.dumps(DOUBLED, 4)
     begin = doubled.index(b"\x95") + 9
     stream = b"\x80\x04" + before + doubled[begin:-1] + after + b"."
-    began = time.perf_counter()
+    began = time.process_time()
 
     with pytest.raises(ValueError, match="hashing"):
         check_steps(stream)
     with pytest.raises(ValueError, match="hashing"):
         read_cells(memoryview(len(stream).to_bytes(8, "little") + stream))
 
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize(
