@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Before any lock is made: a test in which two locks are taken in the wrong order fails, here and in its subprocesses.
 os.environ["FLOWBOOK_CHECK_LOCKS"] = "1"
@@ -15,13 +15,21 @@ os.environ["FLOWBOOK_CHECK_LOCKS"] = "1"
 # A test without a store of its own has one that nobody else uses.
 os.environ["FLOWBOOK_HOME"] = tempfile.mkdtemp(prefix="flowbook-tests-")
 os.environ["FLOWBOOK_KEY_FILE"] = f"{os.environ['FLOWBOOK_HOME']}/store.key"
+# Both workers make shells, and a person may have one: no two write one history.
+os.environ["IPYTHONDIR"] = tempfile.mkdtemp(prefix="ipython-tests-")
 
 from flowbook._utils import locks, threads  # after the lines above
 
 _SHARED_HOME = Path(os.environ["FLOWBOOK_HOME"]).resolve()
 
-# How long an example takes says how busy the machine is; pytest-timeout ends what hangs.
-settings.register_profile("flowbook", deadline=None)
+# How long an example takes says how busy the machine is; pytest-timeout ends what hangs. The short form takes the same
+# examples each time, so that a change is judged and not its luck; `make soak` looks for new ones.
+settings.register_profile(
+    "flowbook",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=os.environ.get("FLOWBOOK_SOAK") != "1",
+)
 settings.load_profile("flowbook")
 
 

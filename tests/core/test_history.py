@@ -77,7 +77,9 @@ def keep(*rows: tuple) -> None:
         store._database.write(lambda connection, told=told: connection.execute(CHANGE, told))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)  # autouse: home
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40
+)  # autouse: home
 @given(rows=ROWS)
 def test_the_table_is_what_one_row_after_the_other_would_make_it(rows) -> None:
     keep(*rows)
@@ -89,7 +91,7 @@ def test_the_table_is_what_one_row_after_the_other_would_make_it(rows) -> None:
     pd.testing.assert_frame_equal(flowbook.runs(limit=2), one_by_one(limit=2), check_exact=True)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(stamps=st.lists(st.floats(-2e9, 4e9), min_size=1))
 def test_times_are_rounded_as_everywhere_else(stamps) -> None:
     found = to_datetimes([*stamps, None])

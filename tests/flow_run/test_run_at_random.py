@@ -47,7 +47,9 @@ class _Step(Task):
         return x
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     executor=st.sampled_from(sorted(EXECUTORS)),
     table=st.dictionaries(
