@@ -277,12 +277,15 @@ def restart_agent(check: Check, run_id: str) -> None:
 
 def cases() -> list[Case]:
     """Return what is tried."""
-    never = "Its pod waits: ErrImageNeverPull"
+    return [*cases_of_its_process(), *cases_that_never_start(), *cases_of_its_job()]
+
+
+def cases_of_its_process() -> list[Case]:
+    """Return how the process of a run may end, or its container."""
     return [
         Case("to its end", flow("sums"), "Success", output="added part 2"),
         Case("a task fails", flow("fails", fail), "Failed", says="is too little"),
         Case("cancelled", flow("cancelled", wait), "Cancelled", act=cancel),
-        Case("its Job is deleted", flow("deleted", wait), "Cancelled", act=delete_job),
         Case("its process ends", flow("ends", die), "Crashed", says="exit code 5", output="added part 2"),
         Case("its container is killed", flow("killed", wait), "Crashed", says="SIGKILL", act=kill_container),
         Case(
@@ -292,6 +295,14 @@ def cases() -> list[Case]:
             says="OOMKilled",
             flow_runner=runner(customizations=limited(limits={"memory": "300Mi"})),
         ),
+        Case("its agent is killed", flow("watched again", wait), "Success", output="waited 59", act=restart_agent),
+    ]
+
+
+def cases_that_never_start() -> list[Case]:
+    """Return why a pod may wait for ever."""
+    never = "Its pod waits: ErrImageNeverPull"
+    return [
         Case(
             "its image is missing",
             flow("no image"),
@@ -322,7 +333,13 @@ def cases() -> list[Case]:
             act=cancel,
             waits_for="Submitted",
         ),
-        Case("its agent is killed", flow("watched again", wait), "Success", output="waited 59", act=restart_agent),
+    ]
+
+
+def cases_of_its_job() -> list[Case]:
+    """Return what may become of a Job while its pod works."""
+    return [
+        Case("its Job is deleted", flow("deleted", wait), "Cancelled", act=delete_job),
         Case(
             "longer than its Job may",
             flow("too long", wait),

@@ -12,10 +12,11 @@ from flowbook._utils import threads
 from flowbook.api.app import create_app
 from flowbook.api.server import ApiServer, listen
 from flowbook.api.settings import ApiSettings
+from flowbook.pages.app_part import OPEN_PATHS, add_pages
 from flowbook.store import open_store
 from tests.homes import home
 
-__all__ = ["BASE", "BEARER", "TOKEN", "Client", "approved", "home", "serving", "simple"]
+__all__ = ["BASE", "BEARER", "TOKEN", "Client", "app_with_pages", "approved", "home", "serving", "simple"]
 
 TOKEN = "a-token-of-tests-0123456789"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -62,6 +63,16 @@ def store(home):
 @pytest.fixture
 def app(store):
     return create_app(store, ApiSettings(token=TOKEN))
+
+
+@contextmanager
+def app_with_pages(store):
+    """Give the application that has the pages too."""
+    made = create_app(store, ApiSettings(token=TOKEN, open_paths=OPEN_PATHS), parts=[add_pages])
+    try:
+        yield made
+    finally:
+        made.state.hub.close()
 
 
 @pytest.fixture

@@ -7,10 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from flowbook.api.app import create_app
-from flowbook.api.settings import ApiSettings
-from flowbook.pages.app_part import OPEN_PATHS, add_pages
-from tests.api.conftest import BEARER, TOKEN, Client, approved, serving
+from tests.api.conftest import BEARER, TOKEN, Client, app_with_pages, approved, serving
 from tests.api.test_matrix import _paths_of
 
 QUICK_S = 20
@@ -19,9 +16,8 @@ IGNORED = {"date", "etag", "set-cookie"}
 
 @pytest.fixture
 def app(store):
-    made = create_app(store, ApiSettings(token=TOKEN, open_paths=OPEN_PATHS), parts=[add_pages])
-    yield made
-    made.state.hub.close()
+    with app_with_pages(store) as made:
+        yield made
 
 
 @pytest.fixture

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 from IPython.core.completer import provisionalcompleter
-from IPython.core.interactiveshell import InteractiveShell
 
 from flowbook.notebook import extension
+from tests.homes import home
+from tests.shells import opened
+
+__all__ = ["home"]
 
 CELL = """
 from flowbook import Parameter, task
@@ -23,17 +26,9 @@ BODY = 'clean(load(Parameter("origin", default="JFK"), Parameter("year", default
 
 
 @pytest.fixture
-def shell(tmp_path, monkeypatch):
-    monkeypatch.setenv("FLOWBOOK_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("FLOWBOOK_KEY_FILE", str(tmp_path / "key"))
-    monkeypatch.setenv("FLOWBOOK_PROJECT", "test")
-    shell = InteractiveShell()
-    extension.load(shell)
-    shell.run_cell(CELL)
-    shell.run_cell_magic("flow", "delays --quiet", BODY)
-    yield shell
-    shell.history_manager.end_session()
-    extension.unload(shell)
+def shell():
+    with opened(CELL, f"%%flow delays --quiet\n{BODY}") as found:
+        yield found
 
 
 def _proposed(shell, text, cursor=None):

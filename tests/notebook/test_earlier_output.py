@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 from IPython.core.error import UsageError
-from IPython.core.interactiveshell import InteractiveShell
 
 from flowbook.flow_run.run_names import _SAY_HOW
 from flowbook.flow_run.times import _EXAMPLES
-from flowbook.notebook import extension
 from flowbook.store import open_store
+from tests.homes import home
+from tests.shells import opened
+
+__all__ = ["home"]
 
 TASKS = """
 from flowbook import Flow, Parameter, task
@@ -34,19 +36,10 @@ BODY = 'n = Parameter("n", default=1)\npublish(total(load(n), n))'
 
 
 @pytest.fixture
-def shell(tmp_path, monkeypatch):
-    monkeypatch.setenv("FLOWBOOK_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("FLOWBOOK_KEY_FILE", str(tmp_path / "key"))
-    monkeypatch.setenv("FLOWBOOK_PROJECT", "test")
-    shell = InteractiveShell()
-    extension.load(shell)
-    shell.run_cell(TASKS)
-    shell.run_cell_magic("flow", "sums --quiet --param n=5", BODY)
-    shell.run_cell_magic("flow", "sums --quiet", BODY)
-    shell.user_ns["calls"].clear()
-    yield shell
-    shell.history_manager.end_session()
-    extension.unload(shell)
+def shell():
+    with opened(TASKS, f"%%flow sums --quiet --param n=5\n{BODY}", f"%%flow sums --quiet\n{BODY}") as found:
+        found.user_ns["calls"].clear()
+        yield found
 
 
 def _found(shell):

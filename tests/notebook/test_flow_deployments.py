@@ -6,13 +6,12 @@ import re
 
 import pytest
 from IPython.core.error import UsageError
-from IPython.core.interactiveshell import InteractiveShell
 
 from flowbook.executors import LocalDaskExecutor
-from flowbook.notebook import extension
 from flowbook.notebook.flow_deployments import _name_of
 from flowbook.store import open_store
 from tests.homes import home
+from tests.shells import opened
 
 __all__ = ["home"]
 
@@ -21,13 +20,9 @@ __all__ = ["home"]
 def shell(tmp_path, monkeypatch):
     """Return a shell without a front end, in which a flow was written."""
     monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "flights.ipynb"))
-    shell = InteractiveShell()
-    extension.load(shell)
-    shell.run_cell("from flowbook import Parameter, task\n\n@task\ndef load(limit):\n    return limit * 10")
-    shell.run_cell("%%flow delays --no-run --quiet\nload(Parameter('limit', default=3))")
-    yield shell
-    shell.history_manager.end_session()
-    extension.unload(shell)
+    tasks = "from flowbook import Parameter, task\n\n@task\ndef load(limit):\n    return limit * 10"
+    with opened(tasks, "%%flow delays --no-run --quiet\nload(Parameter('limit', default=3))") as found:
+        yield found
 
 
 @pytest.fixture

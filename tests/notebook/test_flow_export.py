@@ -9,10 +9,12 @@ import sys
 
 import pytest
 from IPython.core.error import UsageError
-from IPython.core.interactiveshell import InteractiveShell
 
 import flowbook
-from flowbook.notebook import extension
+from tests.homes import home
+from tests.shells import opened
+
+__all__ = ["home"]
 
 SHELL_LINE = "files = get_ipython().getoutput('echo a')"
 CELLS = [
@@ -63,16 +65,10 @@ total(scaled)
 
 @pytest.fixture
 def shell(tmp_path, monkeypatch):
-    monkeypatch.setenv("FLOWBOOK_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("FLOWBOOK_KEY_FILE", str(tmp_path / "key"))
-    monkeypatch.setenv("FLOWBOOK_PROJECT", "test")
     monkeypatch.setenv("NOTES", str(tmp_path / "notes"))
     monkeypatch.chdir(tmp_path)
-    shell = InteractiveShell()
-    extension.load(shell)
-    yield shell
-    shell.history_manager.end_session()
-    extension.unload(shell)
+    with opened() as found:
+        yield found
 
 
 def _cells(shell, *cells):

@@ -9,7 +9,6 @@ import threading
 
 import pytest
 from IPython.core.error import UsageError
-from IPython.core.interactiveshell import InteractiveShell
 from ipywidgets import Widget
 
 import flowbook
@@ -20,6 +19,10 @@ from flowbook.notebook import extension
 from flowbook.notebook.display import assign_variable
 from flowbook.notebook.line_actions import ACTIONS
 from flowbook.store import CacheEntry, RunRecord, graph_record, open_store
+from tests.homes import home
+from tests.shells import opened
+
+__all__ = ["home"]
 
 TASKS = """
 from flowbook import Parameter, task, triggers
@@ -72,16 +75,9 @@ kept.run()"""
 
 
 @pytest.fixture
-def shell(tmp_path, monkeypatch):
-    monkeypatch.setenv("FLOWBOOK_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("FLOWBOOK_KEY_FILE", str(tmp_path / "key"))
-    monkeypatch.setenv("FLOWBOOK_PROJECT", "test")
-    shell = InteractiveShell()
-    extension.load(shell)
-    shell.run_cell(TASKS)
-    yield shell
-    shell.history_manager.end_session()
-    extension.unload(shell)
+def shell():
+    with opened(TASKS) as found:
+        yield found
 
 
 def _flow(shell, line="delays", body=BODY):

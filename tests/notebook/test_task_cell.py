@@ -6,21 +6,17 @@ import asyncio
 
 import pytest
 from IPython.core.error import UsageError
-from IPython.core.interactiveshell import InteractiveShell
 
-from flowbook.notebook import extension
+from tests.homes import home
+from tests.shells import opened
+
+__all__ = ["home"]
 
 
 @pytest.fixture
-def shell(tmp_path, monkeypatch):
-    monkeypatch.setenv("FLOWBOOK_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("FLOWBOOK_KEY_FILE", str(tmp_path / "key"))
-    monkeypatch.setenv("FLOWBOOK_PROJECT", "test")
-    shell = InteractiveShell()
-    extension.load(shell)
-    yield shell
-    shell.history_manager.end_session()
-    extension.unload(shell)
+def shell():
+    with opened() as found:
+        yield found
 
 
 def _task(shell, line, cell):

@@ -2,11 +2,8 @@
 
 import pytest
 
-from flowbook.api.app import create_app
-from flowbook.api.settings import ApiSettings
-from flowbook.pages.app_part import OPEN_PATHS, add_pages
 from flowbook.store import open_store
-from tests.api.conftest import TOKEN, Client
+from tests.api.conftest import Client, app_with_pages
 from tests.pages import flows
 
 
@@ -28,9 +25,8 @@ def waiting(store):
 
 @pytest.fixture
 def app(store):
-    made = create_app(store, ApiSettings(token=TOKEN, open_paths=OPEN_PATHS), parts=[add_pages])
-    yield made
-    made.state.hub.close()
+    with app_with_pages(store) as made:
+        yield made
 
 
 @pytest.fixture
