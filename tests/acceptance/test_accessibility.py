@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from flowbook import FlowRun
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(600)]
 
 GOLDEN = Path(__file__).with_name("golden")
 #: Counts the controls of a panel that can be used now, and puts the focus before the panel.

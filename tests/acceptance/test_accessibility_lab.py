@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.acceptance.lab import JupyterServer, Notebook
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.soak, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.soak, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.acceptance.lab import JupyterServer, Notebook
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(600)]
 
 MAKE = """
 from flowbook.notebook.display import FlowView

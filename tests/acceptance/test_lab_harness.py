@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.acceptance.lab import JupyterServer, Notebook
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(600)]
 
 WIDGET = '''
 import anywidget, threading, traitlets

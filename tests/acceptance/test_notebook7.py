@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from tests.acceptance.lab import JupyterServer
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(180)]
-PATIENCE_S = 30
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(600)]
+PATIENCE_S = 90
 
 
 def _kernel_states(server: JupyterServer) -> list[str]:

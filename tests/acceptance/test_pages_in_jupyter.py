@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.acceptance.lab import JupyterServer
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(600)]
 
 BAR = '[data-flowbook="sidebar"]'
 LINK = """

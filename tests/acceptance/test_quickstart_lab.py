@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.acceptance.lab import JupyterServer, Notebook
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(600)]
 
 QUICKSTART = REPOSITORY / "notebooks" / "quickstart.ipynb"
 BEFORE_THE_FLOW = ("extension", "load-tasks", "work-tasks", "publish-tasks")

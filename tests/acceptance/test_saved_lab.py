@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.acceptance.lab import JupyterServer, Notebook
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(600)]
 
 TASKS = """
 import pandas as pd

@@ -19,7 +19,7 @@ PAGE = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"<!-- (?P<name>[\w. -]+) -->\n\n```\w+\n(?P<text>.*?)```", PAGE, flags=re.DOTALL))
 LONG_S = 50.0
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ SUBMITTER = textwrap.dedent("""
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(900 if os.environ.get("FLOWBOOK_SOAK") else 60)
+@pytest.mark.timeout(900 if os.environ.get("FLOWBOOK_SOAK") else 180)
 def test_runs_that_four_processes_submit_are_all_there_once(address, store):
     @flow
     def many(n=0):

@@ -41,7 +41,7 @@ from tests.flow_runners.docker_runs import (
 
 __all__ = ["api"]
 
-pytestmark = [pytest.mark.docker, pytest.mark.acceptance, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.docker, pytest.mark.acceptance, pytest.mark.timeout(300)]
 
 # What a container is given ------------------------------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ from tests.flow_runners.docker_runs import (
 
 __all__ = ["api"]
 
-pytestmark = [pytest.mark.docker, pytest.mark.acceptance, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.docker, pytest.mark.acceptance, pytest.mark.timeout(300)]
 
 
 def counting():

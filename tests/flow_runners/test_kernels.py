@@ -96,7 +96,7 @@ class Kernel:
 
 
 @pytest.mark.acceptance
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 def test_a_run_goes_on_when_its_kernel_is_killed_and_is_finished_from_another_one(folder, monkeypatch):
     monkeypatch.chdir(folder)
     first = Kernel()

@@ -29,7 +29,7 @@ def demo() -> ModuleType:
 
 
 @pytest.mark.acceptance
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_the_demo_pauses_in_one_kernel_goes_on_in_another_and_writes_a_page_that_asks_nobody(tmp_path: Path) -> None:
     page, folder = tmp_path / "demo.html", tmp_path / "demo"
     own = {"FLOWBOOK_DEMO_FOLDER": str(folder), "FLOWBOOK_DEMO_PAGE": str(page), "PYTHONPATH": str(DEMO.parents[1])}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 IS_LONG = os.environ.get("FLOWBOOK_SOAK") == "1"
 THREADS, ROUNDS = 8, 400 if IS_LONG else 25
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(0 if IS_LONG else 120)]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(0 if IS_LONG else 300)]
 
 
 @pytest.fixture(autouse=True)

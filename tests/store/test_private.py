@@ -139,7 +139,7 @@ def call(token):
     raise AnswerError(message, Request({"Authorization": [("Bearer", token.get().encode())]}))
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("executor", [*HERE, *AWAY])
 def test_a_secret_in_an_attribute_of_an_exception_reaches_neither_the_store_nor_an_exported_file(
     executor, tmp_path, monkeypatch

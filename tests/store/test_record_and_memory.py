@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flowbook.engine.state import State
     from flowbook.flow_run.run import FlowRun
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 EVERYWHERE = pytest.mark.parametrize("executor", [*HERE, *AWAY])
 
