@@ -50,8 +50,9 @@ def approval(otherwise, *, deadline=SOON, is_live=False, name="approval"):
     return flow
 
 
-def at_rest(otherwise="reject", **options):
-    flow = approval(otherwise, **options)
+def at_rest(otherwise="reject", *, deadline=600.0, **options):
+    """Return a run that has come to rest long before its deadline."""
+    flow = approval(otherwise, deadline=deadline, **options)
     flow.run(record=True)
     return flow.last_run
 
@@ -131,7 +132,7 @@ def test_a_recorded_run_whose_only_thread_is_busy_records_the_answer_in_time():
 
 
 def test_a_person_who_comes_after_the_deadline_is_too_late():
-    run = at_rest("reject")
+    run = at_rest("reject", deadline=1.0)
     loaded = flowbook.run(run.run_id, flow=run.flow)
     wait_until(later(run))
 
@@ -270,7 +271,7 @@ def test_each_child_has_a_deadline_of_its_own():
 
 def test_a_resume_of_another_task_answers_what_is_overdue_first():
     with Flow("two") as flow:
-        approve.copy(name="first", deadline=SOON, otherwise="skip")(1)
+        approve.copy(name="first", deadline=1.0, otherwise="skip")(1)
         approve.copy(name="second")(2)
     flow.run(record=True)
     run = flow.last_run
