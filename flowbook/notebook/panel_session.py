@@ -222,7 +222,8 @@ class PanelSession:
 
     def drain(self, timeout_s: float = 2.0) -> bool:
         """Wait until everything known is sent to the views. Return False if that takes longer than `timeout_s`."""
-        return self._feed.drain(timeout_s) and self._worker.drain(timeout_s)
+        is_sent = self._feed.drain(timeout_s) and self._worker.drain(timeout_s)
+        return is_sent and self._feed.drain(timeout_s)  # what the worker answered goes out by the feed
 
     def call(self, job: Callable[[], object]) -> None:
         """Do `job` in the worker's thread, in order with commands."""

@@ -627,6 +627,22 @@ run.wait()
 """
 
 
+def test_an_answer_of_the_worker_to_a_slow_view_is_sent_once_all_is(flow: Flow) -> None:
+    flow.run()
+    never = threading.Event()
+    session, sent = PanelSession(flow.last_run), list[dict[str, Any]]()
+    session.listen(lambda message: sent.append(message) if never.wait(0.1) is False else None)
+    session.start()
+
+    session.call(lambda: never.wait(0.1))
+    session.hear({"type": "hello", "id": "c1", "view": "v"})
+    is_sent = session.drain(LONG_S)
+    told = [message["id"] for message in sent if message["type"] == "ack"]
+    session.close()
+
+    assert (is_sent, told) == (True, ["c1"])
+
+
 def test_a_run_of_another_process_is_shown_as_it_runs_and_can_be_cancelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
