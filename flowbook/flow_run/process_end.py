@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from typing import TYPE_CHECKING
 
 from flowbook.engine.events import FLOW, StateChanged
@@ -27,12 +29,15 @@ __all__ = ["how_it_ended", "record_lost", "record_process_end"]
 
 _API_TOKEN = "FLOWBOOK_API_TOKEN"  # noqa: S105  # its name
 _GOES_ON = "run.resume() goes on from what is stored."
+#: How long somebody else's record of an end is waited for, and how often it is looked at.
+_RECORDED_S, _LOOK_S = 10.0, 0.02
 
 
 def record_process_end(store: Store, run_id: str, epoch: int, outcome: Outcome) -> bool:
     """Record that the process which was started for a run has ended; return whether the run crashed by that.
 
-    Of several who watch one process, one records it. A run that came to rest, or that another process has, stays as it is.
+    Of several who watch one process, one records it, and the others wait until it has. A run that came to rest, or that
+    another process has, stays as it is.
 
     Args:
         store: has the run.
@@ -47,9 +52,28 @@ def record_process_end(store: Store, run_id: str, epoch: int, outcome: Outcome) 
     has_begun = snapshot.claim.epoch == epoch + 1
     is_taker = store.requests.was_asked(run_id, epoch, "hand_over")
     if not _is_left_behind(snapshot, run_id, epoch, is_taker=is_taker):
+        if _is_bad(outcome) and snapshot.claim.epoch > epoch + 1:
+            _wait_for_other(store, run_id, snapshot.claim.epoch)
         return False
     how = how_it_ended(outcome, "in the middle of the run" if has_begun else "before the run went on")
-    return _record_crash(recording, snapshot, how, outcome.last_lines)
+    is_first = _record_crash(recording, snapshot, how, outcome.last_lines)
+    if not is_first and _is_bad(outcome):
+        _wait_for_other(store, run_id, snapshot.claim.epoch + 1)
+    return is_first
+
+
+def _is_bad(outcome: Outcome) -> bool:
+    """Return whether the process's keeper has the end recorded too."""
+    return bool(outcome.exit_code or outcome.how)
+
+
+def _wait_for_other(store: Store, run_id: str, epoch: int) -> None:
+    """Wait until whoever claimed the run at `epoch` to record its end has recorded it, has died, or takes too long."""
+    pause, deadline = threading.Event(), time.monotonic() + _RECORDED_S
+    while time.monotonic() < deadline:
+        if store.ownership.owner(run_id).epoch != epoch or not store.ownership.is_owned(run_id):
+            return
+        pause.wait(_LOOK_S)
 
 
 def _record_crash(recording: Recording, snapshot: RunSnapshot, how: str, last_lines: Sequence[str]) -> bool:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flowbook import config
 from flowbook._utils.locks import Rank, RankedLock
-from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.limits import Limits
 from flowbook.engine.ports import OutputCache
-from flowbook.engine.state import Running, Submitted
+from flowbook.engine.state import Submitted
 from flowbook.exceptions import FlowbookError, ResultGoneError, RunClaimedError, StoreError, UnpicklableError
 from flowbook.flow_run.answers import refuse_unpicklable
 from flowbook.flow_run.fingerprint import fingerprint
@@ -28,7 +27,7 @@ from flowbook.store import RunRecord, open_store
 from flowbook.store.records import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from flowbook.engine.events import Event, Logged
     from flowbook.engine.graph import Graph
@@ -50,7 +49,6 @@ __all__ = [
     "Recording",
     "open_recording",
     "output_cache",
-    "record_past",
     "shelf",
 ]
 
@@ -290,14 +288,20 @@ class Recording:
         """Return how `flow`, compiled to `graph`, differs from the flow that was recorded."""
         return compare_graphs(self.record.graph, fingerprint(flow, graph))
 
-    def claim(self, by: str) -> None:
+    def claim(self, by: str, *, is_start: bool = False) -> None:
         """Claim the run for a new epoch.
+
+        Args:
+            by: who claims it, in words; "": this process.
+            is_start: whether its tasks run from now on, see `RunOwnership.claim`.
 
         Raises:
             RunClaimedError: if another process has claimed it in the meantime; says who and when.
         """
         who = by or owner_text()
-        self.epoch = self._store.ownership.claim(self.run_id, self.epoch, who, last_seq=self._last_seq)
+        self.epoch = self._store.ownership.claim(
+            self.run_id, self.epoch, who, last_seq=self._last_seq, is_start=is_start
+        )
         self._last_seq = None
         self._recorder = self._new_recorder()
 
@@ -318,9 +322,9 @@ class Recording:
         return []
 
     @contextlib.contextmanager
-    def claimed(self, by: str) -> Iterator[None]:
-        """Claim the run for a new epoch that the block prepares; release it if the block raises. Raises as `claim`."""
-        self.claim(by)
+    def claimed(self, by: str, *, is_start: bool = False) -> Iterator[None]:
+        """Claim the run for a new epoch that the block prepares, as `claim` does; release it if the block raises."""
+        self.claim(by, is_start=is_start)
         try:
             yield
         except BaseException:
@@ -408,20 +412,6 @@ def open_recording(run: RunDescription, inputs: RunInputs) -> Recording | None:
     except FlowbookError as error:
         warnings.warn(f"{run.label.title} is not recorded: {error}", stacklevel=4)
         return None
-
-
-def record_past(recording: Recording, events: Iterable[Event]) -> None:
-    """Record a run that is over: its start and the last state of each task, in the order of its events."""
-    changed = [event for event in events if isinstance(event, StateChanged)]
-    last = {event.key: event for event in changed}
-    flow_event = last.pop(FLOW, None)
-    began = next((event for event in changed if event.key == FLOW and isinstance(event.state, Running)), None)
-    if began is not None:
-        recording.emit(began)
-    for event in sorted(last.values(), key=lambda e: e.seq):
-        recording.emit(event)
-    if flow_event is not None:
-        recording.emit(flow_event)
 
 
 def shelf(recording: Recording | None) -> WorkerValues | None:

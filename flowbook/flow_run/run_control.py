@@ -343,7 +343,7 @@ class RunControl:
             if self.location is not rest:
                 return None
             recording = rest.recording
-            with contextlib.nullcontext() if recording is None else recording.claimed(by):
+            with contextlib.nullcontext() if recording is None else recording.claimed(by, is_start=True):
                 here = self._here(inputs, start, recording)
                 for event in events:
                     if recording is not None:
@@ -436,7 +436,7 @@ class RunControl:
         return recording
 
     def _record_past(self) -> Recording | None:
-        from flowbook.flow_run.recording import record_past  # noqa: PLC0415  # as above
+        from flowbook.flow_run.past_record import record_past  # noqa: PLC0415  # as above
 
         recording = self._open_recording()
         if recording is not None:

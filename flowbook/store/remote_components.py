@@ -150,9 +150,10 @@ class RemoteRuns(RemoteComponent):
 class RemoteOwnership(RemoteComponent):
     """See `RunOwnership`."""
 
-    def claim(self, run_id: str, epoch: int, owner: str, *, last_seq: int | None = None) -> int:
+    def claim(self, run_id: str, epoch: int, owner: str, *, last_seq: int | None = None, is_start: bool = False) -> int:
         """See `RunOwnership`."""
-        return int(self._call("claim", run_id, epoch, owner, last_seq=last_seq, process=this_process()))
+        values = {"last_seq": last_seq, "process": this_process(), "is_start": is_start}
+        return int(self._call("claim", run_id, epoch, owner, **values))
 
     def is_owned(self, run_id: str) -> bool:
         """See `RunOwnership`."""

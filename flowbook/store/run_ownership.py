@@ -34,8 +34,15 @@ class RunOwnership:
         self._sql = queries()
 
     @in_words
-    def claim(
-        self, run_id: str, epoch: int, owner: str, *, last_seq: int | None = None, process: str | None = None
+    def claim(  # noqa: PLR0913  # what the row says of a claim
+        self,
+        run_id: str,
+        epoch: int,
+        owner: str,
+        *,
+        last_seq: int | None = None,
+        process: str | None = None,
+        is_start: bool = False,
     ) -> int:
         """Claim a run that was at `epoch`; return the new epoch. Of many who try at once, one wins.
 
@@ -46,6 +53,8 @@ class RunOwnership:
             last_seq: number of the last event that the caller saw (`RunSnapshot.last_seq`): whoever missed an event does
                 not know what is left to do. None: not compared.
             process: identity of the process that claims it, see `process_identity`; None: this one.
+            is_start: whether its tasks run from now on. The run has started then, even if the process dies before it
+                has recorded anything of it, and no agent begins it a second time.
 
         Raises:
             RunClaimedError: if somebody else claimed it in the meantime, or recorded more of it; says who and when.
@@ -57,6 +66,7 @@ class RunOwnership:
             "owner": owner,
             "now": time.time(),
             "last_seq": last_seq,
+            "is_start": is_start,
         }
         values["process"] = process or this_process()
         self._compare_and_set("claim_run", values)

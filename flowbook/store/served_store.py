@@ -133,12 +133,19 @@ class ServedRuns(Runs):
 class ServedOwnership(RunOwnership):
     """Who owns which run."""
 
-    def claim_again(
-        self, run_id: str, epoch: int, owner: str, *, last_seq: int | None = None, process: str | None = None
+    def claim_again(  # noqa: PLR0913  # as `claim`
+        self,
+        run_id: str,
+        epoch: int,
+        owner: str,
+        *,
+        last_seq: int | None = None,
+        process: str | None = None,
+        is_start: bool = False,
     ) -> int:
         """Do as `claim`, unless it is done."""
         try:
-            return self.claim(run_id, epoch, owner, last_seq=last_seq, process=process)
+            return self.claim(run_id, epoch, owner, last_seq=last_seq, process=process, is_start=is_start)
         except RunClaimedError:
             now = self.owner(run_id)
             if process is not None and (now.epoch, now.process, now.owner) == (epoch + 1, process, owner):

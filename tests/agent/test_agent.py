@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -14,12 +16,24 @@ from flowbook.agent import claimed_run, lost_runs
 from flowbook.agent.claimed_run import ClaimedRun
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.state import Running
+from flowbook.exceptions import RunClaimedError
 from flowbook.flow_run.flow_runner_of import flow_runner_of
 from flowbook.flow_run.submission import claim_for_process
 from flowbook.store import RunRecord, open_store
+from flowbook.store.process_identity import this_process
 from flowbook.store.runs import Runs
-from tests.agent.due_runs import LightRunner, News, beginnings, create, states, wait_for_states, working
-from tests.scripts import start
+from tests.agent.due_runs import (
+    LightRunner,
+    News,
+    beginnings,
+    create,
+    create_real,
+    make_flow,
+    states,
+    wait_for_states,
+    working,
+)
+from tests.scripts import ROOT, start
 
 
 class Held(LightRunner):
@@ -513,6 +527,32 @@ def test_a_running_run_whose_process_is_gone_becomes_crashed_and_others_stay(tmp
     assert message.endswith("is gone, and nobody saw how it ended. run.resume() goes on from what is stored.")
     assert [each.text for each in news if each.what == "crashed"] == [f"dies run 1 is crashed: {message}"]
     assert type(flowbook.run(lost)["dies"]).__name__ == "Pending"
+
+
+def test_a_run_whose_process_died_before_anything_of_it_was_recorded_has_begun_and_is_not_begun_again(
+    tmp_path, monkeypatch
+):
+    tries = tmp_path / "tries"
+
+    def work():
+        with tries.open("a") as file:
+            file.write("x")
+        os._exit(3)
+
+    run_id = create_real(make_flow(work))
+    store = open_store()
+    gone = f"{this_process()}0"
+    claimed = store.runs.claim_to_begin(store.runs.to_begin(time.time()), 1, "another agent", gone).claimed
+    engine = subprocess.run([sys.executable, "-m", "flowbook.engine", run_id], cwd=ROOT, check=False)
+    monkeypatch.setattr(lost_runs, "GRACE_S", 0.1)
+
+    assert (len(claimed), engine.returncode, tries.read_text()) == (1, 3, "x")
+    assert store.runs.to_begin(time.time()) == []
+    with pytest.raises(RunClaimedError, match="so there is nothing to begin"):
+        claim_for_process(store, run_id, is_to_begin=True)
+    with working() as (_, news):
+        news.wait_for("crashed")
+    assert (states([run_id]), "started" in news.what(), tries.read_text()) == (["Crashed"], False, "x")
 
 
 def test_a_crash_that_an_agent_notices_is_told(tmp_path, monkeypatch):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from flowbook import Flow, task
+from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.state import Crashed
+from flowbook.flow_run import process_end
 from flowbook.flow_run.ports import Outcome
 from flowbook.flow_run.process_end import how_it_ended, record_process_end
 from flowbook.flow_run.recording import Recording
@@ -14,6 +18,7 @@ from flowbook.flow_run.run_to_come import create_submitted_run
 from flowbook.flow_runners import SubprocessFlowRunner
 from flowbook.store import open_store
 from flowbook.store.process_identity import PLACE, place_of_run
+from flowbook.store.run_ownership import RunOwnership
 
 
 @pytest.mark.parametrize(
@@ -88,3 +93,41 @@ def test_the_apis_token_in_the_last_lines_is_masked(monkeypatch):
     record_process_end(open_store(), recording.run_id, recording.epoch, Outcome(1, ("it is t0ken-of-this-api",)))
 
     assert open_store().runs.summary(recording.run_id).message.endswith("    it is *****")
+
+
+def test_of_two_who_watch_a_process_the_second_waits_until_the_first_has_recorded_its_end(monkeypatch):
+    recording = submitted()
+    claimed_in("container", recording, monkeypatch)
+    first = Recording.of(open_store(), recording.run_id)
+    first.mark_read(first.snapshot())
+    first.claim("the keeper")
+    looks, seen = threading.Semaphore(0), []
+    owner = RunOwnership.owner
+    monkeypatch.setattr(RunOwnership, "owner", lambda *args: (owner(*args), looks.release())[0])
+
+    def second():
+        outcome = Outcome(-9)
+        seen.append(record_process_end(open_store(), recording.run_id, recording.epoch, outcome))
+        seen.append(open_store().runs.summary(recording.run_id).state)
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    for _ in range(3):
+        assert looks.acquire(timeout=20)
+    assert seen == []
+    first.emit(StateChanged(first.snapshot().last_seq + 1, FLOW, Crashed("Its process ended.")))
+    first.finish(Crashed())
+    thread.join(20)
+
+    assert seen == [False, "Crashed"]
+
+
+def test_nobody_waits_for_a_run_that_another_process_has_taken_over(monkeypatch):
+    recording = submitted()
+    claimed_in("container", recording, monkeypatch)
+    taker = Recording.of(open_store(), recording.run_id)
+    taker.mark_read(taker.snapshot())
+    taker.claim("another process")
+    monkeypatch.setattr(process_end, "_RECORDED_S", 3600.0)
+
+    assert not record_process_end(open_store(), recording.run_id, recording.epoch, Outcome(0))

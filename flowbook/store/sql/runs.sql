@@ -161,7 +161,9 @@ WHERE
 
 -- claim_run --
 UPDATE run
-SET epoch = epoch + 1, owner = :owner, claimed = :now, process = :process, beat = :now, ended = NULL, counts = NULL
+SET
+    epoch = epoch + 1, owner = :owner, claimed = :now, process = :process, beat = :now, ended = NULL, counts = NULL,
+    started = CASE WHEN :is_start THEN coalesce(started, :now) ELSE started END
 WHERE
     run_id = :run_id AND epoch = :epoch
     AND (:last_seq IS NULL OR :last_seq = (SELECT coalesce(max(seq), 0) FROM event WHERE event.run = run.id))
