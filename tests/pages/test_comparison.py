@@ -1,6 +1,7 @@
 """Two runs compared on a page: from the store alone, and without running anything that is in it."""
 
 import dataclasses
+import threading
 
 import pytest
 
@@ -28,10 +29,16 @@ def asked(app):
     """Return what asks the page of a run, and returns all that it is told up to the acknowledgement."""
 
     def asked(run_id, **command):
-        live, told = app.state.hub.runs.open(run_id), []
-        stop = live.session.listen(told.append)
+        live, told, is_answered = app.state.hub.runs.open(run_id), [], threading.Event()
+
+        def hear(message):
+            told.append(message)
+            if message["type"] == "ack":
+                is_answered.set()
+
+        stop = live.session.listen(hear)
         live.session.hear({"view": "v", "id": "c1", **command})
-        assert live.session.drain(20)
+        assert is_answered.wait(30)
         stop()
         return {each["type"]: each for each in told}
 
