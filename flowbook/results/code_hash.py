@@ -18,7 +18,7 @@ from flowbook.exceptions import UnpicklableError
 from flowbook.results.bytecode import read_bytecode
 from flowbook.results.code_kinds import holds_code, is_code, is_content, is_immutable, is_table, own_function, parts_of
 from flowbook.results.encoding import TooDeepError, encode, qualified_name
-from flowbook.results.function_state import FunctionState
+from flowbook.results.function_state import MISSING, FunctionState
 from flowbook.results.user_code import is_user_module
 
 if TYPE_CHECKING:
@@ -37,11 +37,19 @@ _NAME_CHARACTERS = 100
 
 
 class GlobalRead(NamedTuple):
-    """A global that code reads: the names of its module, its own name, and what it stood for."""
+    """A name that code looks up among those of a module.
+
+    Attributes:
+        names: of the module.
+        name: the one that is looked up.
+        held: what it stood for; `MISSING` if it didn't exist.
+        is_written: whether the same function sets it: what it holds then isn't what somebody wrote.
+    """
 
     names: Mapping[str, object]
     name: str
     held: object
+    is_written: bool = False
 
 
 class Code(NamedTuple):
@@ -50,7 +58,7 @@ class Code(NamedTuple):
     Attributes:
         hash: of its code and that of all it reaches, after the number of the rules that it was made by.
         variables: what it reads that is neither code nor a constant, by name: lists, dicts, frames, objects.
-        reads: the globals that it and all it reaches read.
+        reads: the globals that it and all it reaches read, and what they look up in modules of the user's.
         functions: the user's functions that it reaches, itself first.
         states: of these, each as it was just before it was read.
     """
@@ -208,19 +216,23 @@ class _Walk:
 
     def _globals(self, function: types.FunctionType, read: Sequence[str], written: AbstractSet[str]) -> None:
         for name in read:
-            if name in function.__globals__:
+            held = function.__globals__.get(name, MISSING)
+            if held is not MISSING:
                 self._note("global", name)
-                self.reads.append(GlobalRead(function.__globals__, name, function.__globals__[name]))
-                self._global(name, function.__globals__[name], function.__code__, is_written=name in written)
+                self.reads.append(GlobalRead(function.__globals__, name, held, name in written))
+                self._global(name, held, function.__code__, is_written=name in written)
+            elif name not in written:
+                self.reads.append(GlobalRead(function.__globals__, name, MISSING))
 
     def _global(self, name: str, held: object, code: types.CodeType, *, is_written: bool = False) -> None:
         if not isinstance(held, types.ModuleType) or not is_user_module(held.__name__):
             self._reached(f"global {name}", held, is_written=is_written)
             return
         for attribute in dict.fromkeys(_all_names(code)):
-            if attribute in held.__dict__ and held.__dict__[attribute] is not held:
+            inner = held.__dict__.get(attribute, MISSING)
+            self.reads.append(GlobalRead(held.__dict__, attribute, inner))
+            if inner is not MISSING and inner is not held:
                 self._note("attribute", attribute)
-                inner = held.__dict__[attribute]
                 is_below = isinstance(inner, types.ModuleType) and inner.__name__.startswith(f"{held.__name__}.")
                 if is_below:
                     self._global(f"{name}.{attribute}", inner, code)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import operator
 import types
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flowbook.results.user_code import is_user_module
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["FunctionState"]
+__all__ = ["MISSING", "FunctionState"]
 
-_MISSING = object()
+#: What a name stands for that doesn't exist.
+MISSING: Final = object()
 #: What can't change, and has no attributes that could.
 _FIXED = frozenset(
     {type(None), bool, int, float, complex, str, bytes, range, types.CodeType, types.BuiltinFunctionType}
@@ -59,14 +60,14 @@ def _held(function: types.FunctionType, names: Sequence[str]) -> list[object]:
         try:
             found.append(cell.cell_contents)
         except ValueError:  # an empty one
-            found.append(_MISSING)
-    found += [variables.get(name, _MISSING) for name in names]
+            found.append(MISSING)
+    found += [variables.get(name, MISSING) for name in names]
     return found
 
 
 def _is_fixed(held: object) -> bool:
     kind = type(held)
-    if kind in _FIXED or held is _MISSING:
+    if kind in _FIXED or held is MISSING:
         return True
     if kind is tuple or kind is frozenset:
         return all(map(_is_fixed, held))  # type: ignore[call-overload]  # a tuple or frozenset
