@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import builtins
 import keyword
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
 from IPython.core.error import UsageError
 
@@ -60,8 +62,8 @@ class NotebookFlows:
         self._shell = shell
         self._flows: dict[str, Flow] = {}
         self._cells: dict[str, FlowCell] = {}
-        #: The newest flows with what they were written with, by the flow's id; runs of older ones may still be shown.
-        self._watched: dict[int, tuple[Flow, WatchedFlow]] = {}
+        #: What the newest flows were written with. Runs of older ones may still be shown; what nobody holds any more goes.
+        self._watched: WeakKeyDictionary[Flow, WatchedFlow] = WeakKeyDictionary()
         self.is_incremental = False
 
     def names(self) -> list[str]:
@@ -116,17 +118,17 @@ class NotebookFlows:
 
     def cell_ended(self) -> None:
         """Note the definitions with which flows were written in the cell that has just ended."""
-        for _, watched in list(self._watched.values()):
+        for watched in list(self._watched.values()):
             watched.begin()
 
     def edits(self, flow: object) -> Edits:
         """Return what was edited since a flow was written; nothing for flows of other origin."""
-        known = self._watched.get(id(flow))
-        return Edits() if known is None else known[1].look(self._shell.user_ns)
+        known = self._watched.get(flow) if isinstance(flow, Flow) else None
+        return Edits() if known is None else known.look(self._shell.user_ns)
 
     def is_watched(self, flow: object) -> bool:
         """Return whether it is known what was edited since a flow was written."""
-        return id(flow) in self._watched
+        return isinstance(flow, Flow) and flow in self._watched
 
     def cell(self, name: str) -> FlowCell | None:
         """Return the cell that wrote the flow of that name."""
@@ -139,10 +141,11 @@ class NotebookFlows:
     def _keep(self, cell: FlowCell, flow: Flow) -> WatchedFlow:
         self._cells[cell.name] = cell
         self._flows[cell.name] = flow
-        watched = WatchedFlow(flow.compile(), self._shell.user_ns)
-        self._watched[id(flow)] = (flow, watched)
-        while len(self._watched) > _WATCHED_AT_MOST:
-            del self._watched[next(iter(self._watched))]
+        #: The graph without its flow, which would keep itself alive.
+        watched = WatchedFlow(replace(flow.compile(), flow=None), self._shell.user_ns)
+        self._watched[flow] = watched
+        for old in list(self._watched)[:-_WATCHED_AT_MOST]:
+            del self._watched[old]
         self._shell.user_ns[cell.name] = flow
         return watched
 

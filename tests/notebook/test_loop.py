@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import time
+import weakref
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -119,6 +121,16 @@ def test_a_look_finds_the_tasks_whose_code_or_data_is_another_now(notebook, chan
     notebook.define(change)
 
     assert notebook.edits.edited == edited
+
+
+def test_a_flow_that_was_written_again_is_let_go(notebook):
+    old = weakref.ref(notebook.write())
+    assert notebook.edits == Edits()
+
+    notebook.write()
+
+    gc.collect()
+    assert old() is None
 
 
 def test_what_lies_below_is_stale_and_an_edit_that_is_taken_back_is_none(notebook):
