@@ -180,9 +180,11 @@ def end_of(box: Box, view: NodeView) -> TextPart:
 
 
 def note_of(box: Box, view: NodeView) -> TextPart:
-    """Return the third line; a warning leaves room for its triangle."""
+    """Return the third line; a warning leaves room for its triangle. Of children in one state, it stands under their bar."""
     indent = 16 if view.warns else 0
     text = fit_end(one_line(view.note), _room(box) - indent, TEXT_PX)
+    if view.counts:
+        return TextPart("note", TEXT_X, 69, text if len(_present(view)) == 1 else "")
     return TextPart("note warn" if view.warns else "note", TEXT_X + indent, 53, text)
 
 
@@ -199,9 +201,12 @@ def segments(box: Box, view: NodeView) -> Iterator[Segment]:
 
 
 def tallies(box: Box, view: NodeView) -> Iterator[tuple[GlyphPart, TextPart]]:
-    """Yield how many children are in each state, as far as there is room, each with its glyph."""
+    """Yield how many children are in each state, as far as there is room, each with its glyph; none where the note stands."""
     x = float(TEXT_X)
-    for name in _present(view):
+    names = _present(view)
+    if view.note and len(names) == 1:
+        return
+    for name in names:
         label = _short(view.counts[name])
         wide = 13 + width_px(label, TEXT_PX, bold=False) + 6
         if x + wide > box.w - 8:

@@ -139,6 +139,8 @@ class Still:
         if spec.is_mapped:
             self._text(count_of_children(box, view), box)
             yield from self._children(box, view)
+            if view.counts:
+                self._text(note_of(box, view), box)
         elif box.h > PLAIN_HEIGHT:
             if view.warns:
                 yield self._glyph(GlyphPart("glyph-ink", "Paused", WARNING, 32, 43), box)

@@ -181,6 +181,8 @@ def _children(box: Box, view: NodeView) -> Iterable[str]:
     for mark, text in tallies(box, view):
         yield f'<g data-state="{escaped(mark.state)}">{_glyph(mark)}{_text(text)}</g>'
     yield "</g>"
+    if view.counts and (note := note_of(box, view)).text:
+        yield _text(note)
 
 
 def _controls(spec: TaskSpec, view: NodeView) -> str:

@@ -100,10 +100,11 @@ class Decided:
 
     `action` is "resume", "skip", "reject", "retry" or "cancel"; `by` says who ("deadline": nobody answered in time), `note`
     why. `changes` are the inputs that were changed, and `looked_at` has the content hash of each input that the task waited
-    with, by argument.
+    with, by argument. `definitions` says with what a run at rest goes on: by key, a hash of each task's definition that isn't
+    the recorded one; None where it doesn't go on by this decision, or another one of the same moment says so.
     """
 
-    __slots__ = ("action", "at", "by", "changes", "key", "looked_at", "note", "seq")
+    __slots__ = ("action", "at", "by", "changes", "definitions", "key", "looked_at", "note", "seq")
 
     def __init__(  # noqa: PLR0913
         self,
@@ -115,6 +116,7 @@ class Decided:
         note: str,
         changes: Sequence[InputChange] = (),
         looked_at: Mapping[str, str] = MappingProxyType({}),
+        definitions: Mapping[str, str] | None = None,
     ) -> None:
         self.seq = seq
         self.key = key
@@ -124,6 +126,7 @@ class Decided:
         self.note = note
         self.changes = tuple(changes)
         self.looked_at = looked_at
+        self.definitions = definitions
 
     def __repr__(self) -> str:
         return f"Decided({self.seq}, {self.key!r}, {self.action!r}, by={self.by!r})"

@@ -34,6 +34,7 @@ class Decision(NamedTuple):
         note: the reason; recorded.
         inputs: values that replace inputs of the one task in `keys`; with "resume" only.
         looked_at: by key, the content hashes of its inputs as the person saw them, if they saw them in another process.
+        definitions: with what a run at rest goes on by it, as in `Decided`, whose first event says so.
     """
 
     action: Action
@@ -42,6 +43,7 @@ class Decision(NamedTuple):
     note: str = ""
     inputs: Mapping[str, object] = MappingProxyType({})
     looked_at: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+    definitions: Mapping[str, str] | None = None
 
 
 def decided(
@@ -69,7 +71,9 @@ def decided(
     events: list[Event] = []
     for key in keys:
         seq = first_seq + len(events)
-        events.append(Decided(seq, key, at, action, decision.by, decision.note, changes, looked_at.get(key, {})))
+        told = decision.definitions if not events else None
+        event = Decided(seq, key, at, action, decision.by, decision.note, changes, looked_at.get(key, {}), told)
+        events.append(event)
         if is_told:
             events.append(StateChanged(seq + 1, key, states[key]))
     return events

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import RunChangedError
@@ -17,11 +19,15 @@ _NAMED_AT_MOST = 8
 
 @dataclass(frozen=True, slots=True)
 class FlowChanges:
-    """Keys of tasks that are new, gone, or have other code, inputs, constants, defaults or triggers."""
+    """Keys of tasks that are new, gone, or have other code, inputs, constants, defaults or triggers.
+
+    `definitions` has, by key, a hash of what each task that is new or changed is now.
+    """
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
     changed: tuple[str, ...]
+    definitions: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed)
@@ -43,10 +49,13 @@ def compare_graphs(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> F
     both = [{task["key"]: task for task in graph["tasks"]} for graph in (recorded, current)]
     names = _compared(*both)
     before, after = ({key: _essence(task, names) for key, task in tasks.items()} for tasks in both)
+    added = tuple(key for key in after if key not in before)
+    changed = tuple(key for key in after if key in before and after[key] != before[key])
     return FlowChanges(
-        added=tuple(key for key in after if key not in before),
+        added=added,
         removed=tuple(key for key in before if key not in after),
-        changed=tuple(key for key in after if key in before and after[key] != before[key]),
+        changed=changed,
+        definitions={key: _digest(after[key]) for key in (*added, *changed)},
     )
 
 
@@ -61,6 +70,11 @@ def _compared(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[st
 
 def _essence(task: Mapping[str, Any], names: tuple[str, ...]) -> tuple[object, ...]:
     return *map(task.get, names), sorted(task.get("upstream", ())), task.get("inputs", {}), task.get("mapped", False)
+
+
+def _digest(essence: tuple[object, ...]) -> str:
+    text = json.dumps(essence, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _list(keys: tuple[str, ...]) -> str:

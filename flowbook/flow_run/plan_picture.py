@@ -73,7 +73,7 @@ def _view(task: PlannedLike) -> NodeView:
     return NodeView(
         word=word,
         end="for you" if task.outcome == "wait" else task.share or expected,
-        note=task.why if will_run and task.cause not in _PLAIN else "",
+        note=task.why if will_run and task.cause not in _PLAIN and not children else "",
         warns=will_run and task.cause == "code",
         counts={name: count for name, count in children.items() if count},
         width=task.width,

@@ -313,7 +313,8 @@ class RunControl:
         events: list[Event] = []
         if decision is not None:
             keys = start.start or start.resumed or (FLOW,)
-            events += decided(decision, keys, rest.next_seq, answer, start.states)
+            told = decision._replace(definitions=self.changes.definitions if self.changes is not None else {})
+            events += decided(told, keys, rest.next_seq, answer, start.states)
         events += begun_anew(rest.states, start.states, rest.next_seq + len(events))
         start = start._replace(first_seq=start.first_seq + len(events))
         try:

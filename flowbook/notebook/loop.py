@@ -209,7 +209,7 @@ class Loop:
         """Note by which definitions tasks run again, and tell who shows the run."""
         run = today.run
         if today.flow is not None or self._definitions.is_mixed(run.run_id):
-            self._definitions.note(run.run_id, run.flow, today.running(again) - _in_part(run, again))
+            self._definitions.note(run.run_id, run.flow, today.running(again) - {*_in_part(run, again)})
             self._compared.pop(run.run_id, None)
         self._follow(run)
 
@@ -234,11 +234,21 @@ class Loop:
         return None if flow is run.flow else flow
 
 
-def _in_part(run: FlowRun, again: Sequence[str]) -> set[str]:
+def _in_part(run: FlowRun, again: Sequence[str]) -> tuple[str, ...]:
     """Return the mapped tasks of which some children run again, and others keep what they gave."""
-    parts = {parent_key(key) for key in again if is_child_key(key)}
+    parts = dict.fromkeys(parent_key(key) for key in again if is_child_key(key))
     asked = set(again)
-    return {key for key in parts - asked if any(child not in asked for child in children_of(key, run.states))}
+    return tuple(
+        key for key in parts if key not in asked and any(child not in asked for child in children_of(key, run.states))
+    )
+
+
+def _in_part_words(key: str, again: Sequence[str], states: Mapping[str, State]) -> str:
+    """Return what is said of a mapped task of which only some children run again, as edited."""
+    children = list(children_of(key, states))
+    kept = len(children) - len({*again} & {*children})
+    what = f"{kept:,} of {len(children):,} children of {key}"
+    return f"{what} {'keeps what it' if kept == 1 else 'keep what they'} gave before the edit."
 
 
 def _has_result(state: State | None) -> bool:
@@ -284,6 +294,7 @@ class _Today(NamedTuple):
             told.append(
                 f"{listed(kept, _NAMED_AT_MOST)} {verb} edited too and {keeps}: a new run would run {_it(kept)}."
             )
+        told += [_in_part_words(key, again, states) for key in _in_part(self.run, again) if key in self.edited]
         removed = self.run.changes.removed if self.run.changes is not None else ()
         if removed:
             told.append(f"{listed(removed, _NAMED_AT_MOST)} {'is' if len(removed) == 1 else 'are'} gone.")

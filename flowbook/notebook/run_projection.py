@@ -16,6 +16,7 @@ from flowbook.engine.state import Cached, Cancelling, Mapped, Paused, Retrying, 
 from flowbook.engine.state_kinds import NEEDS_ATTENTION, OPEN, RUNNING, mapped_state, name_in_words
 from flowbook.engine.task_keys import child_key, split_key
 from flowbook.flow_run.changed_inputs import ChangedInputs
+from flowbook.flow_run.earlier_code import EarlierCode
 from flowbook.notebook.row_flow import NO_ROWS
 from flowbook.notebook.view_model import ProgressView, TaskView
 from flowbook.report import phrases
@@ -216,6 +217,8 @@ class RunProjection:
         self.cancelling: Decided | None = None
         #: What tasks got instead of what lay above them.
         self.changed_inputs = ChangedInputs()
+        #: What ran before an edit with which the run went on.
+        self.earlier_code = EarlierCode()
         self._progress: dict[str, TaskProgress] = {}
         #: What is said about the rows of outputs, by key, with the state that has the output; the row watch puts it here.
         self.row_facts: dict[str, tuple[State, RowFacts]] = {}
@@ -235,6 +238,7 @@ class RunProjection:
             return self._apply_decision(event)
         if isinstance(event, Logged):
             return self._apply_log(event) if event.key == FLOW else ()
+        self.earlier_code.state_changed(event)
         key = event.key
         if key == FLOW:
             return self._apply_flow(event)
@@ -277,6 +281,8 @@ class RunProjection:
         if children is not None and (children.width is not None or children.states):
             return self._mapped(spec, facts, children, now)
         view = _view(spec, facts, self.state, now)
+        if parent is None and not view.note and (note := self.earlier_code.note(key)):
+            view = dataclasses.replace(view, note=note)
         if isinstance(facts.state, Paused) and (above := failed_above(self.graph, key, self.state)):
             view = dataclasses.replace(view, above=above, note=f"{above}; {view.note}")
         progress = self._progress.get(key)
@@ -332,12 +338,20 @@ class RunProjection:
 
     def _apply_decision(self, event: Decided) -> tuple[str, ...]:
         self._decisions.setdefault(event.key, {})[event.seq] = event
+        edited = tuple(key for key in self.earlier_code.decided(event, self._ran) if key in self._facts)
         if event.key != FLOW:
-            return (event.key,) if event.key in self._facts else ()
+            return (event.key, *edited) if event.key in self._facts else edited
         if event.action != "cancel" or event.seq < self._flow_seq:
-            return ()
+            return edited
         self.cancelling = event
-        return (FLOW,)
+        return (FLOW, *edited)
+
+    def _ran(self, key: str) -> list[tuple[str, State]]:
+        """Return the newest states of a task, or of its children if it is mapped, by key."""
+        if (children := self._children.get(key)) is not None:
+            return [(child, facts.state) for child, facts in children.states.items()]
+        state = self.state(key)
+        return [] if state is None else [(key, state)]
 
     def _apply_flow(self, event: StateChanged) -> tuple[str, ...]:
         if event.seq <= self._flow_seq:
@@ -400,6 +414,7 @@ class RunProjection:
             max_attempts=view.max_attempts,
             width=children.width if children.width is not None else len(children.states),
             counts=counts,
+            note=self.earlier_code.note(spec.key),
         )
 
 

@@ -174,7 +174,7 @@ class ShownRun:
             known = projection.state(key) is not None or state is None
             view = projection.task(key, now) if known else projection.child(key, state, now)  # type: ignore[arg-type]
             attempt, decided = projection.attempt(key), projection.decisions(key)
-            changed = projection.changed_inputs.of(key)
+            changed, edit = projection.changed_inputs.of(key), projection.earlier_code.sentence(key, view.width)
         made: dict[str, Any] = wire.plain(
             details(
                 Inspected(
@@ -187,6 +187,7 @@ class ShownRun:
                     describe=self.values.described,
                     error=lambda error: describe_error(error, self._actions.cell_name, getattr(run, "hide", str)),
                     changed=changed,
+                    edit=edit,
                     label=label,
                     logs=run.logs(key),
                     history=() if is_brief else self._actions.history(key),

@@ -50,6 +50,7 @@ class Inspected:
         error: describes an exception.
         describe: returns the preview of a value, or of what lies under a reference if that isn't loaded for it.
         changed: the inputs that a person changed before it ran.
+        edit: what is to be said of an edit that it, or some of its children, ran before; "" if none did.
         logs: its log lines.
         history: the same task in earlier runs.
         earlier: what people decided about it in earlier runs.
@@ -68,6 +69,7 @@ class Inspected:
     error: Callable[[BaseException], ErrorView]
     describe: Callable[[object], Preview | None] = lambda _: None
     changed: Mapping[str, ChangedInput] = field(default_factory=dict)
+    edit: str = ""
     label: str = ""
     logs: Sequence[Logged] = ()
     history: Sequence[Mapping[str, Any]] = ()
@@ -178,6 +180,8 @@ def _why(spec: TaskSpec, state: State | None, of: Inspected) -> list[list[str | 
         lines.append(["Who made it", f"Run {of.maker}, {phrases.duration(of.now - of.view.created)} ago."])
     if state is not None and (cost := cost_text(state.cost)):
         lines.append(["What it cost", f"{cost[0].upper()}{cost[1:]}."])
+    if of.edit:
+        lines.append(["Its code", of.edit])
     lines += [["Who decided", sentence] for sentence in of.decisions]
     return lines
 

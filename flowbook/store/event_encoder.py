@@ -114,6 +114,8 @@ class EventEncoder:
             body["changes"] = [list(each) for each in event.changes]
         if event.looked_at:
             body["looked_at"] = dict(event.looked_at)
+        if event.definitions is not None:
+            body["definitions"] = dict(event.definitions)
         #: An answer that says more than that a task goes on is in the task's state, the next event: both are committed at once.
         urgency = Urgency.LATER if event.action in _IN_STATES or event.changes else Urgency.NOW
         return self._row(event, DECISION, event.at, event.action, json.dumps(body), urgency)._replace(needs_sync=True)

@@ -73,7 +73,8 @@ def decode_event(row: tuple[Any, ...], values: Values) -> Event:
         return Logged(seq, key, at, int(name), body or "", value_ref(digest, size_bytes, values))
     decided = json.loads(body or "{}")
     changes = [InputChange(*each) for each in decided.get("changes", ())]
-    return Decided(seq, key, at, name, decided["by"], decided["note"], changes, decided.get("looked_at", {}))
+    told = decided.get("looked_at", {}), decided.get("definitions")
+    return Decided(seq, key, at, name, decided["by"], decided["note"], changes, *told)
 
 
 def value_ref(digest: bytes | None, size_bytes: int | None, values: Values) -> ResultRef | None:

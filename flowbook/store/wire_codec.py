@@ -95,6 +95,7 @@ _SLOTTED: dict[type[Any], dict[str, Any]] = {
         "note": str,
         "changes": tuple[InputChange, ...],
         "looked_at": dict[str, str],
+        "definitions": dict[str, str] | None,
     },
     RemoteError: {"type_name": str, "message": str, "formatted": str},
 }

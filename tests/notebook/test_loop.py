@@ -17,6 +17,7 @@ from flowbook.notebook.flow_cell import FlowCell
 from flowbook.notebook.loop import Loop
 from flowbook.notebook.notebook_flows import NotebookFlows
 from flowbook.notebook.panel_actions import Decided
+from flowbook.notebook.panel_session import PanelSession
 from tests.pace import slowness
 
 TASKS = """
@@ -432,9 +433,51 @@ def test_a_mapped_task_of_which_some_children_ran_as_edited_stays_marked(noteboo
 
     gone_on = notebook.loop.retry(run)
 
-    assert gone_on.text == "parse[1] runs again with the edited parse."
+    assert gone_on.text == (
+        "parse[1] runs again with the edited parse. 2 of 3 children of parse keep what they gave before the edit."
+    )
     assert gone_on.run.wait(20).is_paused()
     assert notebook.loop.edits(gone_on.run).edited == ("parse",)
+
+
+def notes(run):
+    """What nodes say below their states, by key, and what the inspector says of the mapped task and its children."""
+    session = PanelSession(run)
+    snapshot, details = session.reported()[0]["snapshot"], session.reported()[1]
+    session.close()
+    nodes = {key: each["note"] for key, each in snapshot["tasks"].items() if "edit" in each["note"]}
+    said = {each["key"]: line[1] for each in details for line in each["why"] if line[0] == "Its code"}
+    return nodes, said
+
+
+def test_how_many_children_ran_before_the_edit_is_on_record(notebook):
+    notebook.define(("return divide(x)", "return 6 // (x - 2)"))
+    run = notebook.run()
+    assert notes(run) == ({}, {})
+    notebook.define(("return divide(x)", "return 6 // x"))
+
+    gone_on = notebook.loop.retry(run)
+
+    assert gone_on.run.wait(20).is_paused()
+    kept = "It ran before the edit, and keeps what it gave."
+    told = (
+        {"parse": "2 ran before the edit"},
+        {"parse": "2 of 3 children ran before the edit, and keep what they gave.", "parse[0]": kept, "parse[2]": kept},
+    )
+    assert notes(gone_on.run) == told
+    assert notes(recorded_run(run.run_id)) == told
+
+
+def test_a_task_that_kept_its_result_from_before_the_edit_says_so_for_good(notebook):
+    run = notebook.run()
+    notebook.define(WORKING, ("return [1, 2, 3]", "return [1, 2]"))
+
+    gone_on = notebook.loop.retry(run)
+
+    assert gone_on.run.wait(20).is_paused()
+    told = ({"load": "ran before the edit"}, {"load": "It ran before the edit, and keeps what it gave."})
+    assert notes(gone_on.run) == told
+    assert notes(recorded_run(run.run_id)) == told
 
 
 def test_what_kept_its_result_twice_is_marked_until_it_runs(notebook):

@@ -72,7 +72,7 @@ export function insideOf(node, task, { now, svg }) {
     const resume = control("resume", node.key, "Resume", { x: TEXT_X, y: 44, width: 72 }, task.above);
     return [...parts, resume, control("inspect", node.key, "Inputs", { x: 112, y: 44, width: 64 })];
   }
-  if (task.counts && !isLow) return [...parts, ...barOf(node, task)];
+  if (task.counts && !isLow) return [...parts, ...barOf(node, task, svg)];
   return node.h >= 60 ? [...parts, ...noteOf(task, svg, now)] : parts;
 }
 
@@ -107,8 +107,8 @@ function noteOf(task, svg, now) {
   return [dom.s("g", { "data-state": "Paused" }, sign), dom.s("text", { class: "note warn", x: TEXT_X + 16, y: 53 }, short, dom.s("title", {}, text))];
 }
 
-/** @param {GraphNode} node @param {Task} task @returns {SVGElement[]} */
-function barOf(node, task) {
+/** The bar of a mapped task's children; under it how many are in which state or, of one state, the node's note. @param {GraphNode} node @param {Task} task @param {Element} svg @returns {SVGElement[]} */
+function barOf(node, task, svg) {
   const counts = states.inOrder(states.spread(task));
   const total = counts.reduce((sum, [, n]) => sum + n, 0) || 1;
   const room = node.w - TEXT_X - 8 - (counts.length - 1);
@@ -119,7 +119,9 @@ function barOf(node, task) {
     bar.append(dom.s("rect", { class: "seg", "data-state": state, x: x.toFixed(1), y: 44, width: wide.toFixed(1), height: 8 }));
     x += wide + 1;
   }
-  return [bar, legendOf(node, counts)];
+  const note = task.told ? "" : (task.note ?? "");
+  if (!note || counts.length > 1) return [bar, legendOf(node, counts)];
+  return [bar, dom.s("text", { class: "note", x: TEXT_X, y: 69 }, endCut(note, NOTE_ROOM, svg), dom.s("title", {}, note))];
 }
 
 /** The counts under the bar, as far as there is room. @param {GraphNode} node @param {[string, number][]} counts */
