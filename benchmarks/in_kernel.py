@@ -6,9 +6,10 @@ In processor time of this process, since each of them computes and waits for not
 
 Plan: `flow.plan()` of 1,000 recorded tasks, with predicted hits. Incremental: a `%%flow --incremental` cell of 1,000 tasks after
 one function was edited, over the same cell with nothing edited; and the whole cell, which writes, records and looks up 1,000
-tasks. Progress: 100,000 reports in a task, beside a loop with tqdm outside. Page: a page of a frame of 1,000,000 rows, sorted,
-after the first. Flood: a panel of a recorded run with 100,000 changes of state: how long after the last one all is sent, and how
-many messages and changes there are a second of wall-clock time. Code: what a page is sent of the views.
+tasks of three functions, or each of its own; and what IPython alone takes for 1,000 such lines. Progress: 100,000 reports in a
+task, beside a loop with tqdm outside. Page: a page of a frame of 1,000,000 rows, sorted, after the first. Flood: a panel of a
+recorded run with 100,000 changes of state: how long after the last one all is sent, and how many messages and changes there are a
+second of wall-clock time. Code: what a page is sent of the views.
 """
 
 from __future__ import annotations
@@ -101,6 +102,26 @@ def incremental() -> dict[str, float]:
         _run(shell, cell)
         took[name] = time.process_time() - begin
     return {"incremental": took["edited"] - took["nothing"], "incremental, the whole cell": took["edited"]}
+
+
+def incremental_many() -> dict[str, float]:
+    """Return what the cell costs after an edit if each of its tasks has a function of its own, and what IPython alone takes."""
+    shell = _shell()
+    names = range(_TASKS)
+    definitions = "from flowbook import task\n\ndef scale(x):\n    return 2 * x\n" + "".join(
+        f"@task\ndef t{n}(x):\n    return scale(x) + {n}\n" for n in names
+    )
+    body = "x0 = t0(1)\n" + "".join(f"x{n} = t{n}(x{(n - 1) // 3})\n" for n in names[1:])
+    took = 0.0
+    for edit in range(3):
+        _run(shell, definitions.replace("+ 900\n", f"+ 900 + {edit}\n"))
+        begin = time.process_time()
+        _run(shell, f"%%flow many --incremental --quiet\n{body}")
+        took = time.process_time() - begin
+    _run(shell, "".join(f"def t{n}(x): return x\n" for n in names))
+    begin = time.process_time()
+    _run(shell, body)
+    return {"incremental, 1,000 functions": took, "incremental, IPython alone": time.process_time() - begin}
 
 
 def progress() -> dict[str, float]:
@@ -216,7 +237,7 @@ def _run(shell: InteractiveShell, source: str) -> None:
 def measure(rounds: int) -> dict[str, float]:
     """Return the median of each figure."""
     found: dict[str, list[float]] = {}
-    for work in (plan, incremental, progress, page, flood, code):
+    for work in (plan, incremental, incremental_many, progress, page, flood, code):
         for _ in range(rounds):
             for name, value in work().items():
                 found.setdefault(name, []).append(value)
