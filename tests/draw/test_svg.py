@@ -145,6 +145,19 @@ def test_a_mapped_node_shows_its_children_as_bar_and_counts(delays: Graph) -> No
     assert _texts(node, "width") == ["\u00d712"]
 
 
+@pytest.mark.parametrize("standalone", [False, True])
+def test_a_note_on_a_mapped_node_takes_the_place_of_one_count_only(delays: Graph, *, standalone: bool) -> None:
+    drawn, note = layout(delays), "11 ran before the edit"
+
+    all_well, one_failed = (
+        svg(delays, drawn, {"delays_by_carrier": NodeView("Success", note=note, counts=counts)}, standalone=standalone)
+        for counts in ({"Success": 12}, {"Success": 11, "Failed": 1})
+    )
+
+    assert (f">{note}<" in all_well, f">{note}<" in one_failed) == (True, False)
+    assert (">12<" in all_well, ">11<" in one_failed) == (False, True)
+
+
 def test_the_alternative_text_says_the_state_and_the_counts_with_children(delays: Graph) -> None:
     views = {key: NodeView("Success") for key in delays.specs}
     views["approve"] = NodeView("Paused")
