@@ -85,12 +85,9 @@ def _preview_of(shown: Any, *, is_raw: bool) -> dict[str, Any]:  # noqa: ANN401 
         return preview_of_forms(shown)
     from IPython.core.formatters import DisplayFormatter  # noqa: PLC0415  # loaded: its `display` was called
 
-    forms, _ = DisplayFormatter().format(shown)
-    if not any(mime in forms for mime in (*_PICTURES, "text/html")):
-        described = _described(shown)
-        if described.get("kind") == "picture":  # a figure, which draws itself in a notebook only
-            return described
-    return preview_of_forms(forms)
+    from flowbook.results.preview_picture import is_drawn_here  # noqa: PLC0415  # where a task shows something
+
+    return _described(shown) if is_drawn_here(shown) else preview_of_forms(DisplayFormatter().format(shown)[0])
 
 
 def _described(shown: object) -> dict[str, Any]:
@@ -205,13 +202,14 @@ class Figures:
         self._made.pop(id(log), None)
 
     def _take(self, log: TaskLog) -> None:
-        """Tell the figures that a task has open to its run, and take them from pyplot."""
+        """Tell the figures that a task has open to its run, and take them from pyplot; not those displayed as they are now."""
         for manager in self._made.get(id(log), ()):
             with contextlib.suppress(Exception):  # a figure that can't be drawn costs the picture, never the task
                 if self._list.figs.get(manager.num) is manager:
                     self._list.destroy(manager)
                     preview = self._describe(manager.canvas.figure)
-                    log.show(str(preview["text"]), preview)
+                    if not log.has_shown(preview):
+                        log.show(str(preview["text"]), preview)
 
 
 class _AfterImport(importlib.abc.MetaPathFinder):

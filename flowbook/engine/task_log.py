@@ -28,7 +28,7 @@ _INFO, _WARNING = 20, 30
 class TaskLog:
     """The lines of one attempt. Threads: any."""
 
-    __slots__ = ("_at_end", "_chars", "_key", "_lines", "_reporter", "_run", "_shown", "is_closed", "pid")
+    __slots__ = ("_at_end", "_bodies", "_chars", "_key", "_lines", "_reporter", "_run", "_shown", "is_closed", "pid")
 
     def __init__(self, run: RunPort | None, key: str) -> None:
         self._run = run
@@ -38,6 +38,7 @@ class TaskLog:
         self._reporter: ProgressReporter | None = None
         self._at_end: list[Callable[[], object]] = []
         self._shown = 0
+        self._bodies: list[object] = []
         #: Whether further lines are dropped: there were too many, or the attempt has ended.
         self.is_closed = run is None
         #: The process that the attempt runs in; one that it forked must not write to the run.
@@ -64,11 +65,17 @@ class TaskLog:
         if self.is_closed or self._run is None or self.pid != os.getpid():
             return
         self._shown += 1
+        if self._shown <= _SHOWN and preview.get("body") is not None:
+            self._bodies.append(preview["body"])
         if self._shown > _SHOWN:
             if self._shown == _SHOWN + 1:
                 self._run.logged(self._key, _WARNING, f"More than {_SHOWN} displays: the rest is dropped.")
             return
         self._run.logged(self._key, _INFO, text, dict(preview))
+
+    def has_shown(self, preview: Mapping[str, object]) -> bool:
+        """Return whether the attempt has displayed what looks the same as this preview's picture or HTML."""
+        return preview.get("body") in self._bodies
 
     def at_end(self, call: Callable[[], object]) -> None:
         """Call this when the attempt has ended, before the log is closed. It must not raise."""

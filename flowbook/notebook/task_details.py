@@ -101,7 +101,7 @@ def details(of: Inspected) -> Details:
         output=output,
         error=of.error(failure) if failure is not None else None,
         logs=log_views(of.logs),
-        shown=_shown(of.logs),
+        shown=_shown(of.logs, output),
         history=of.history,
         earlier=of.earlier,
         up=spec.upstream,
@@ -112,10 +112,12 @@ def details(of: Inspected) -> Details:
     )
 
 
-def _shown(logs: Sequence[Logged]) -> tuple[Preview, ...]:
-    """Return the previews of what a task displayed, the last ones; those that are gone are left out."""
+def _shown(logs: Sequence[Logged], output: Preview | None) -> tuple[Preview, ...]:
+    """Return the previews of what a task displayed, the last ones, without its output and without those that are gone."""
     found = [line.shown for line in logs if line.shown is not None][-_MOST_SHOWN:]
-    return tuple(each for each in map(_preview_of, found) if each is not None)
+    given = output.get("body") if output is not None else None
+    previews = (each for each in map(_preview_of, found) if each is not None)
+    return tuple(each for each in previews if given is None or each.get("body") != given)
 
 
 def _preview_of(shown: object) -> Preview | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook.engine.displays import Displays, Figures, preview_of_forms, task_log
 from flowbook.results.preview import describe
+from flowbook.results.preview_picture import is_drawn_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,6 +37,9 @@ class TaskDisplays:
         if "publish" not in own:
             own["publish"] = _in_tasks(self._shell.display_pub.publish)
             own["clear_output"] = _outside_of_tasks(self._shell.display_pub.clear_output)
+        formatter = self._shell.display_formatter
+        if formatter is not None and "format" not in formatter.__dict__:
+            formatter.__dict__["format"] = _as_previews(formatter.format)
         self._figures.install()
         Displays.are_taken = True
 
@@ -43,6 +47,7 @@ class TaskDisplays:
         """Leave all displays to the shell again."""
         for name in ("publish", "clear_output"):
             self._shell.display_pub.__dict__.pop(name, None)
+        self._shell.display_formatter.__dict__.pop("format", None)
         self._figures.remove()
         Displays.are_taken = False
 
@@ -60,6 +65,20 @@ def _in_tasks(publish: Callable[..., object]) -> Callable[..., object]:
         return None
 
     return publish_or_tell
+
+
+def _as_previews(format_: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `format_`, which in a task draws figures and images as previews do, so that one is known again as the output."""
+
+    def format_or_draw(value: object, *args: object, **options: object) -> object:
+        if task_log() is None or not is_drawn_here(value):
+            return format_(value, *args, **options)
+        preview = describe(value)
+        if preview["kind"] != "picture":
+            return format_(value, *args, **options)
+        return {"text/plain": preview["text"], preview["body"]["mime"]: preview["body"]["data"]}, {}
+
+    return format_or_draw
 
 
 def _outside_of_tasks(clear: Callable[..., object]) -> Callable[..., object]:

@@ -12,7 +12,7 @@ import sys
 from importlib.util import find_spec
 from typing import Any
 
-__all__ = ["html_of", "is_displayed", "picture", "stored_html", "title"]
+__all__ = ["html_of", "is_displayed", "is_drawn_here", "picture", "stored_html", "title"]
 
 #: The largest picture and the largest HTML that are stored with a value; what is larger is made again when somebody looks.
 _PICTURE_BYTES, _HTML_CHARACTERS = 150_000, 60_000
@@ -35,6 +35,11 @@ def is_displayed(value: object) -> bool:
         )
         or _is_chart(value)
     )
+
+
+def is_drawn_here(value: object) -> bool:
+    """Return whether `value` is a figure or an image, whose picture is made here, in a size that can be stored."""
+    return _is_matplotlib(value) or _is_image(value)
 
 
 def picture(value: object) -> dict[str, Any] | None:

@@ -66,6 +66,13 @@ def _shown(run, key):
     return [line.shown for line in run.logs(key) if line.shown is not None]
 
 
+def _details(run, key):
+    session = PanelSession(run)
+    told = session._shown.details(key)
+    session.close()
+    return told
+
+
 @pytest.mark.parametrize("executor", ["local", "threads", "processes"])
 def test_displays_go_to_the_run_and_not_into_the_cell(shell, capsys, executor):
     run = _run(shell, f"daily --executor {executor}", "shows.map([1, 2])")
@@ -87,7 +94,7 @@ def test_cells_show_as_before(shell, capsys):
 @pytest.mark.parametrize(("ends", "count"), [("nothing", 1), ("show", 1), ("close", 0)])
 def test_figures_of_a_task_are_its_own_and_leave_pyplot(shell, ends, count):
     shell.run_cell(FIGURES)
-    shell.run_cell("mine = plt.figure()")
+    shell.run_cell("plt.close('all'); mine = plt.figure()")  # another test may have left some open
 
     run = _run(shell, "daily --executor threads --quiet", f"plots.map([3, 4], ends=flowbook.unmapped({ends!r}))")
 
@@ -106,7 +113,42 @@ def test_figures_of_a_task_in_a_process_go_to_its_run(shell):
 
     assert run.state.is_successful(), run.state
     assert [(each["kind"], each["body"]["mime"]) for each in _shown(run, "plots")] == [("picture", "image/png")]
-    assert [each["kind"] for each in _shown(run, "both")] == ["picture", "picture"]  # shown, and open at the end
+    assert [each["kind"] for each in _shown(run, "both")] == ["picture"]  # as it is shown, so it is at the end
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+@pytest.mark.parametrize("how", ["plt.show()", "display(figure)", "None"])
+def test_a_figure_that_a_task_shows_and_returns_stands_in_its_inspector_once(shell, executor, how):
+    shell.run_cell(FIGURES)
+    shell.run_cell(f"@task\ndef both():\n    figure, _ = plt.subplots(dpi=120)\n    {how}\n    return figure")
+
+    run = _run(shell, f"daily --executor {executor} --quiet", "both()")
+    told = _details(run, "both")
+
+    assert (told["output"]["kind"], told["output"]["text"]) == ("picture", "Figure, 768 × 576")
+    assert told["shown"] == []
+    assert [line["text"] for line in told["logs"]] == ["Figure, 768 × 576"]
+
+
+def test_a_figure_that_was_changed_after_it_was_shown_stands_there_as_it_was_both_times(shell):
+    shell.run_cell(FIGURES)
+    body = "figure, axes = plt.subplots()\n    display(figure)\n    axes.plot([1, 2])\n    return figure"
+    shell.run_cell(f"@task\ndef grows():\n    {body}")
+
+    run = _run(shell, "daily --executor threads --quiet", "grows()")
+    told = _details(run, "grows")
+
+    assert [each["text"] for each in told["shown"]] == ["Figure, 640 × 480"]
+    assert told["shown"][0]["body"] != told["output"]["body"]
+
+
+def test_a_large_image_that_a_task_shows_is_a_smaller_picture_and_not_a_text(shell):
+    shell.run_cell("from PIL import Image\nimport random\nnoise = random.Random(7).randbytes")
+    shell.run_cell("@task\ndef looks():\n    display(Image.frombytes('L', (900, 900), noise(810_000)))\n    return 1")
+
+    run = _run(shell, "daily --executor threads --quiet", "looks()")
+
+    assert [(each["kind"], each["text"]) for each in _shown(run, "looks")] == [("picture", "Image, L, 900 × 900")]
 
 
 def test_a_recorded_run_keeps_what_was_shown_and_a_panel_tells_it(shell):
@@ -137,4 +179,5 @@ def test_after_unloading_all_goes_its_usual_way(shell):
     extension.unload(shell)
 
     assert "publish" not in shell.display_pub.__dict__
+    assert "format" not in shell.display_formatter.__dict__
     assert shell.user_ns["plt"].show.__module__ == "matplotlib.pyplot"
