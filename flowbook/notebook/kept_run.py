@@ -1,7 +1,7 @@
 """What a notebook keeps of a run, so that its panel can be walked through without a kernel.
 
-Small by being packed, and by leaving out: first the heads of outputs, those that others were made from before those at the
-end; then logs and the tasks' details; then the graph's picture. What is left out is said.
+Small by being packed, and by leaving out: first previews, the largest before the others, so that one large figure doesn't take
+the room of many; then logs and the tasks' details; then the graph's picture. What is left out is said, and why.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from flowbook.report.phrases import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 __all__ = ["MOST_BYTES", "MOST_DETAILS", "brief", "keep", "packed"]
 
@@ -28,6 +28,9 @@ _NOTE_BYTES = 400
 _HEAD_ROWS = 6
 _LOG_LINES = 20
 _SHOWN = 4
+#: Where a preview stands: the key of its task, and its number among what the task displayed, or _OUTPUT.
+_Place = tuple[str, int]
+_OUTPUT = -1
 
 
 def brief(details: dict[str, Any]) -> dict[str, Any]:
@@ -57,22 +60,22 @@ def keep(base: Mapping[str, Any], details: Iterable[dict[str, Any]], room_bytes:
         room_bytes: how much there is room for.
     """
     found = {each["key"]: each for each in details}
-    heads = {
-        key: {"output": each["output"], "shown": each.get("shown", [])}
-        for key, each in found.items()
-        if _has_head(each["output"]) or each.get("shown")
-    }
-    bare = {key: {**each, "output": _without_head(each["output"]), "shown": []} for key, each in found.items()}
+    previews = {place: preview for key, each in found.items() for place, preview in _previews(key, each)}
+    sizes = {place: len(packed(preview)) for place, preview in previews.items()}
+    smallest_first = sorted(previews, key=sizes.__getitem__)  # of the same size, the most important first
 
-    def with_heads(keys: list[str]) -> dict[str, Any]:
-        return {**base, "details": bare | {key: {**bare[key], **heads[key]} for key in keys}}
+    def with_previews(count: int) -> dict[str, Any]:
+        places = set(smallest_first[:count])
+        return {**base, "details": {key: _with_some(key, each, places) for key, each in found.items()}}
 
-    room = room_bytes - _NOTE_BYTES - len(packed(with_heads([])))
-    if room < 0:
+    def fits(count: int) -> bool:
+        return len(packed(with_previews(count))) <= room_bytes - _NOTE_BYTES
+
+    if not fits(0):
         return _least(base, room_bytes)
-    small = [key for key, head in heads.items() if len(packed(head)) <= room]
-    kept = small[: _most(len(small), lambda count: len(packed(with_heads(small[:count]))) <= room_bytes - _NOTE_BYTES)]
-    return _said(with_heads(kept), kept, [key for key in heads if key not in kept])
+    count = _most(len(smallest_first), fits)
+    left_out = {key for key, _ in smallest_first[count:]}
+    return _said(with_previews(count), count, [key for key in found if key in left_out])
 
 
 def packed(value: object) -> str:
@@ -88,14 +91,13 @@ def _most(count: int, fits: Callable[[int], bool]) -> int:
     return bisect.bisect_left(range(1, count), True, key=lambda tried: not fits(tried))  # noqa: FBT003  # what is searched for
 
 
-def _said(whole: dict[str, Any], kept: list[str], dropped: list[str]) -> str:
-    size_kb = max(1, round(len(packed(whole)) / 1000))
-    logs = ", the end of the logs" if whole["answers"] else ""
-    heads = f", the heads of {len(kept)} outputs" if len(kept) != 1 else ", the head of one output"
-    heads = heads if kept else ""
-    note = f"The notebook keeps {size_kb} kB of this run: all states{logs}{heads}."
-    if dropped:
-        note += f" Left out: the heads of {listed(dropped, 4)}."
+def _said(whole: dict[str, Any], count: int, left_out: list[str]) -> str:
+    kept = ["all states", *(["the end of the logs"] if whole["answers"] else [])]
+    kept += [f"previews of {count} values" if count > 1 else "a preview of one value"] if count else []
+    note = f"The notebook keeps {max(1, round(len(packed(whole)) / 1000))} kB of this run: {listed(kept)}."
+    if left_out:
+        most = f"a panel keeps at most {MOST_BYTES // 1000} kB"
+        note += f" No room for the largest previews, those of {listed(left_out, 4)}: {most}."
     return packed({**whole, "note": note})
 
 
@@ -119,9 +121,25 @@ def _head(preview: dict[str, Any]) -> dict[str, Any]:
     return {**preview, "page": head}
 
 
-def _has_head(preview: dict[str, Any] | None) -> bool:
+def _previews(key: str, details: Mapping[str, Any]) -> list[tuple[_Place, dict[str, Any]]]:
+    """Return what there is to see of a task, each by its place."""
+    found = [(_OUTPUT, details["output"]), *enumerate(details.get("shown", []))]
+    return [((key, place), preview) for place, preview in found if _can_be_seen(preview)]
+
+
+def _can_be_seen(preview: dict[str, Any] | None) -> bool:
     return bool(preview and (preview.get("page") or preview.get("repr") or preview.get("body")))
 
 
-def _without_head(preview: dict[str, Any] | None) -> dict[str, Any] | None:
-    return {**preview, "page": None, "repr": "", "body": None} if preview is not None else None
+def _with_some(key: str, details: dict[str, Any], places: Collection[_Place]) -> dict[str, Any]:
+    """Return a task's details with these previews; of the others only their words."""
+
+    def kept(place: int, preview: dict[str, Any] | None) -> dict[str, Any] | None:
+        return (
+            preview
+            if (key, place) in places or preview is None
+            else {**preview, "page": None, "repr": "", "body": None}
+        )
+
+    shown = [kept(place, preview) for place, preview in enumerate(details.get("shown", []))]
+    return {**details, "output": kept(_OUTPUT, details["output"]), "shown": shown}

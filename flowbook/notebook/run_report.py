@@ -114,7 +114,7 @@ def report_html(session: PanelSession, most_bytes: int = MOST_BYTES) -> tuple[st
 
 
 def _fitting(base: Mapping[str, Any], details: Iterable[dict[str, Any]], room: int) -> tuple[dict[str, Any], str]:
-    """Return what there is room for, the most important first, and what is left out.
+    """Return what there is room for, and what is left out: of outputs and displays the smallest have room first.
 
     First frames lose rows, then outputs their previews, then tasks their details, then logs and children go.
     """
@@ -123,20 +123,17 @@ def _fitting(base: Mapping[str, Any], details: Iterable[dict[str, Any]], room: i
     room -= len(packed({**base, "details": bare}))
     if room < 0:
         return _least(base, bare, room)
-    kept: dict[str, Any] = {}
-    short, dropped = [], []
-    for key, each in found.items():
-        for version in (each, _with_few_rows(each)):
+    kept = dict(bare)
+    sizes = {key: len(packed(each)) - len(packed(bare[key])) for key, each in found.items()}
+    for key in sorted(found, key=sizes.__getitem__):  # of the same size, the most important first
+        for version in (found[key], _with_few_rows(found[key])):
             size = len(packed(version)) - len(packed(bare[key]))
             if size <= room:
                 kept[key] = version
                 room -= size
                 break
-        else:
-            kept[key] = bare[key]
-            dropped.append(key)
-        if kept[key] is not each and key not in dropped:
-            short.append(key)
+    dropped = [key for key in found if kept[key] is bare[key]]
+    short = [key for key, each in found.items() if kept[key] is not each and key not in dropped]
     said = [f"the values of {listed(dropped, 4)}"] if dropped else []
     said += [f"all but {_FEW_ROWS} rows of {listed(short, 4)}"] if short else []
     return {**base, "details": kept}, f"Left out: {'; '.join(said)}." if said else ""
@@ -158,7 +155,7 @@ def _without_previews(details: dict[str, Any]) -> dict[str, Any]:
     return {
         **details,
         "output": _bare(details["output"]),
-        "shown": [],
+        "shown": [_bare(each) for each in details["shown"]],
         "inputs": [_bare_input(each) for each in details["inputs"]],
     }
 

@@ -477,8 +477,8 @@ test("paging stays within the frame", () => {
   );
 
   assert.deepEqual(offsets, [100, 200, 0, 200]);
-  assert.equal(refusal(PAGE, "page-prev"), "Already at the first rows");
-  assert.equal(refusal({ ...PAGE, offset: 200, rows: Array(50).fill([]) }, "page-next"), "Already at the last rows");
+  assert.equal(refusal(PAGE, "page-prev"), "These are the first rows");
+  assert.equal(refusal({ ...PAGE, offset: 200, rows: Array(50).fill([]) }, "page-next"), "These are the last rows");
   assert.equal(refusal(PAGE, "page-last"), null);
 });
 
@@ -563,8 +563,8 @@ test("a value is headed by its kind, and isn't said twice", () => {
 test("of a value of which only the words are kept it is said what is missing", () => {
   const bare = { type: "matplotlib.Figure", text: "Figure, 640 × 480", page: null, repr: "", body: null };
 
-  assert.equal(whyUnseen({ ...bare, kind: "picture" }), "The picture isn't kept here.");
-  assert.equal(whyUnseen({ ...bare, kind: "frame" }), "Its rows aren't kept here.");
+  assert.equal(whyUnseen({ ...bare, kind: "picture" }), "There was no room to keep the picture here.");
+  assert.equal(whyUnseen({ ...bare, kind: "frame" }), "There was no room to keep its rows here.");
   assert.equal(whyUnseen({ ...bare, kind: "picture", body: { mime: "image/png", data: "" } }), "");
   assert.equal(whyUnseen({ ...bare, kind: "text" }), "");
 });

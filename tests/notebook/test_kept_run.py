@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import zlib
+from string import ascii_letters
 from typing import Any
 
 from flowbook.notebook.kept_run import brief, keep
@@ -54,23 +56,56 @@ def test_what_there_is_room_for_is_kept_whole() -> None:
     kept = _unpacked(keep(BASE, [brief(_details("clean", 3)), brief(_details("load"))], 60_000))
 
     assert (
-        kept["note"] == "The notebook keeps 1 kB of this run: all states, the end of the logs, the head of one output."
+        kept["note"]
+        == "The notebook keeps 1 kB of this run: all states, the end of the logs and a preview of one value."
     )
     assert len(kept["details"]["clean"]["output"]["page"]["rows"]) == 3
     assert (kept["graph"], kept["snapshot"], kept["answers"]) == (GRAPH, SNAPSHOT, BASE["answers"])
 
 
-def test_heads_are_left_out_first_the_least_important_before_the_others() -> None:
-    details = [brief(_details(key, 6)) for key in ("last", "middle", "first")]
-    least = len(keep(BASE, [{**each, "output": None} for each in details], 60_000))
+def _drawn(key: str, *lengths: int) -> dict[str, Any]:
+    """Return the details of a task that gave and showed pictures, which can't be packed well."""
+    pictures = [
+        {
+            "kind": "picture",
+            "text": f"Figure {n}",
+            "body": "".join(random.Random(f"{key}{n}").choices(ascii_letters, k=length)),
+        }
+        for n, length in enumerate(lengths)
+    ]
+    return {**brief(_details(key)), "output": pictures[0], "shown": pictures[1:]}
 
-    text = keep(BASE, details, least + 1200)
+
+def _seen(details: dict[str, Any]) -> list[bool]:
+    return [bool(each["body"]) for each in (details["output"], *details["shown"])]
+
+
+def test_the_largest_previews_are_left_out_first_and_of_the_same_size_the_least_important_before_the_others() -> None:
+    details = [_drawn("last", 1000), _drawn("large", 1500), _drawn("first", 1000)]
+
+    text = keep(BASE, details, 3400)
     kept = _unpacked(text)
+    fewer = _unpacked(keep(BASE, details, 2600))
 
-    assert len(text) <= least + 1200
-    assert kept["note"].endswith("the heads of 2 outputs. Left out: the heads of first.")
-    assert [key for key, each in kept["details"].items() if each["output"]["page"]] == ["last", "middle"]
-    assert kept["details"]["first"]["output"]["text"] == "DataFrame, 6 × 1"
+    assert len(text) <= 3400
+    assert kept["note"].endswith(
+        "all states, the end of the logs and previews of 2 values. "
+        "No room for the largest previews, those of large: a panel keeps at most 56 kB."
+    )
+    assert [key for key, each in kept["details"].items() if each["output"]["body"]] == ["last", "first"]
+    assert kept["details"]["large"]["output"]["text"] == "Figure 0"
+    assert [key for key, each in fewer["details"].items() if each["output"]["body"]] == ["last"]
+    assert "No room for the largest previews, those of large and first: a panel" in fewer["note"]
+
+
+def test_one_large_figure_does_not_take_the_room_of_the_others_of_its_task_and_of_other_tasks() -> None:
+    details = [_drawn("draw", 300, 9000, 300), _drawn("a", 300), _drawn("b", 300)]
+
+    kept = _unpacked(keep(BASE, details, 6000))
+
+    assert [_seen(kept["details"][key]) for key in ("draw", "a", "b")] == [[True, False, True], [True], [True]]
+    assert [each["text"] for each in kept["details"]["draw"]["shown"]] == ["Figure 1", "Figure 2"]
+    assert "No room for the largest previews, those of draw: a panel keeps at most 56 kB." in kept["note"]
 
 
 def test_then_logs_and_details_and_then_the_picture() -> None:

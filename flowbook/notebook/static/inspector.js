@@ -22,12 +22,12 @@ import { ValueViews } from "./value_views.js";
 /** Words and titles of what can be done with a task. @type {Record<string, [string, string]>} */
 const LABELS = {
   resume: ["Resume", "Runs this task and what waits for it; nothing else runs again"],
-  skip: ["Skip", "The task becomes Skipped, and what needs it too"],
+  skip: ["Skip", "Skips this task, and what needs it"],
   reject: ["Reject", "The task fails, with your note as the message"],
   debug: ["Debug", "Opens the debugger in the frame that failed, with its inputs as they were"],
   invalidate: ["Invalidate", "Lets its stored outputs expire, so that it runs next time"],
   renew: ["Undo invalidate", "Makes its stored outputs valid again, as they were"],
-  retry: ["Retry", "Runs it again, with the code as it is now; what could not run because of it goes on"],
+  retry: ["Retry", "Runs it again with the code as it is now, then what it held up"],
   "to-variable": ["To a variable", "Puts the value into a variable of the notebook"],
 };
 const RUN_FROM = { "data-choice": "run-from", title: "Plans a run of this task and what lies below it; the rest keeps its results" };
@@ -249,8 +249,10 @@ export class Inspector {
   #displays({ key, shown = [] }) {
     return shown.map((preview, index) => {
       const head = dom.h("div", { class: "head" }, dom.h("span", { class: "grow dim" }, `Displayed: ${preview.text}`));
+      const why = whyUnseen(preview);
       const has = preview.page || preview.repr || preview.body;
-      return dom.h("section", { class: "shown", "data-flowbook": "display" }, head, has ? this.#values.element(key, `shown:${index}`, preview) : null);
+      const below = why ? dom.h("div", { class: "pad" }, dim(why)) : has ? this.#values.element(key, `shown:${index}`, preview) : null;
+      return dom.h("section", { class: "shown", "data-flowbook": "display" }, head, below);
     });
   }
 
@@ -348,7 +350,7 @@ const dim = (text) => dom.h("p", { class: "dim" }, text);
 function noOutput({ state, why = [] }) {
   if (why.some(([question]) => question === "Its children") && states.isFinished(state))
     return "Each of its children has an output of its own: open one in the table.";
-  if (states.isGoing(state)) return "It still runs; its output comes when it is done.";
+  if (states.isGoing(state)) return "It is still running; its output comes when it is done.";
   if (!states.isFinished(state)) return "It has not run yet.";
   return state === "Success" || state === "Cached" ? "Its output was not kept." : "It gave no output.";
 }

@@ -27,12 +27,12 @@ export function valueBody(value, onRender = null) {
 
 /** What a value's preview showed, where only its words are kept. @type {Record<string, string>} */
 const UNKEPT = {
-  array: "Its rows aren't kept here.",
-  frame: "Its rows aren't kept here.",
-  html: "Its HTML isn't kept here.",
-  picture: "The picture isn't kept here.",
-  series: "Its rows aren't kept here.",
-  tree: "Its parts aren't kept here.",
+  array: "There was no room to keep its rows here.",
+  frame: "There was no room to keep its rows here.",
+  html: "There was no room to keep its HTML here.",
+  picture: "There was no room to keep the picture here.",
+  series: "There was no room to keep its rows here.",
+  tree: "There was no room to keep its parts here.",
 };
 
 /** Why there is nothing to see of a value but its words; "" if there is. @param {Shown & {page?: unknown}} value */
@@ -91,7 +91,7 @@ export function htmlFrame(html, title) {
   const empty = document.querySelector('meta[name="flowbook-frame"]')?.getAttribute("content");
   if (empty) fill(frame, empty, page);
   else frame.srcdoc = page;
-  return dom.h("div", { class: "htmlbox" }, frame, dom.h("p", { class: "dim" }, "In a frame of its own: it may run scripts, and reaches nothing outside."));
+  return dom.h("div", { class: "htmlbox" }, frame, dom.h("p", { class: "dim" }, "In a frame of its own: its scripts run, but reach nothing outside."));
 }
 
 /**
@@ -111,11 +111,11 @@ function fill(frame, address, page) {
 function htmlLater(value, onRender) {
   const text = dom.h("pre", { class: "code text", tabindex: 0 }, value.repr || value.text);
   if (!onRender) return text;
-  const button = dom.button("render", "Show it", { title: "Draws it in a frame that reaches nothing outside" });
+  const button = dom.button("render", "Show it", { title: "Draws it in a frame whose scripts reach nothing outside" });
   button.addEventListener("click", (event) => {
     event.stopPropagation();
     button.setAttribute("aria-disabled", "true");
-    button.title = "Waits for an answer";
+    button.title = "Waiting for an answer";
     onRender();
   });
   // Where no kernel has the run, the button isn't there.
