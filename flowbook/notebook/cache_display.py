@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
+    from IPython.display import DisplayHandle
 
     from flowbook.notebook.display import FlowView
     from flowbook.notebook.ports import EntryLike
@@ -51,8 +52,17 @@ def open_cache(
         at=parse_moment(at) if at is not None else None,
         numbers=store.runs.numbers,
     )
-    display(browser)
+    handle = display(browser, display_id=True)
+    if handle is not None:
+        browser.on_unheard = lambda: _make_again(browser, handle)
     return browser
+
+
+def _make_again(browser: CacheBrowser, handle: DisplayHandle) -> None:
+    """Show another model of the widget; meanwhile words, as JupyterLab hides what has shown a model that went."""
+    handle.update({"text/plain": "The cache browser is loaded again."}, raw=True)
+    browser.open_again()
+    handle.update(browser)
 
 
 class _BelowEntry(BelowEntry):

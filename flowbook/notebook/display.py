@@ -122,6 +122,7 @@ class FlowView:
             self._pages.add(self._id, session)
         if self._pages is None or not self._pages.has_pages:
             self._panel = Panel(session, on_close=self._on_widget_closed)
+            self._panel.on_unheard = lambda: session.call(lambda: self._make_widget_again(session))
         display(_Output(self._output(session)), display_id=self._id)
 
     def session(self) -> PanelSession:
@@ -310,6 +311,14 @@ class FlowView:
         session.tell({"type": "kept", "output": output})
         if session is self._session:
             update_display(_Output(output), display_id=self._id)
+
+    def _make_widget_again(self, session: PanelSession) -> None:
+        """Show another model of the widget; meanwhile the picture, as JupyterLab hides what has shown a model that went."""
+        panel = self._panel
+        if panel is not None and session is self._session:
+            update_display(_Output(kept_output(session, self._id)), display_id=self._id)
+            panel.open_again()
+            update_display(_Output(self._output(session)), display_id=self._id)
 
     def _output(self, session: PanelSession) -> dict[str, Any]:
         """Return the panel's one output. A page that has the labextension needs no widget."""

@@ -66,6 +66,19 @@ CLICKS = """async () => {
   return took;
 }"""
 
+#: As in a page that is so busy at first that anywidget gives up each of its first models before the module is there.
+GIVES_UP = """count => {
+  const timeout = AbortSignal.timeout.bind(AbortSignal);
+  AbortSignal.timeout = (ms) => {
+    if (ms !== 2000 || count-- <= 0) return timeout(ms);
+    const end = new AbortController();
+    queueMicrotask(() => end.abort());
+    return end.signal;
+  };
+}"""
+GIVEN_UP = "Failed to initialize model."
+NO_EXTENSION = "**/jupyter-flowbook/**"
+
 
 #: The ms of a round trip to the kernel.
 ROUND_TRIP = """async () => {
@@ -187,6 +200,27 @@ def _counts(notebook: Notebook, wanted: int) -> tuple[tuple[int, int], int, int,
     return (feeds, workers), comms, pages, watched
 
 
+def test_a_widget_that_its_page_made_too_late_to_hear_anything_comes_alive(
+    open_notebook: Callable[..., Notebook], jupyter_server: JupyterServer
+) -> None:
+    (jupyter_server.folder / "extract.go").touch()
+    path = write_notebook(jupyter_server.folder / "late.ipynb", {**CELLS, "cache": "%cache"})
+    notebook = open_notebook(path, without=NO_EXTENSION)
+    notebook.errors.clear()  # JupyterLab misses the extension
+    notebook.page.evaluate(GIVES_UP, 2)
+    for cell in ("extension", "tasks", "flow", "cache"):
+        notebook.run_cell(cell)
+
+    notebook.page.wait_for_selector('[data-flowbook="panel"][data-host="widget"][data-live="live"]')
+    notebook.page.wait_for_selector('[data-flowbook="cache"][data-live="live"]')
+    notebook.click("resume", "approve", "flow")
+    notebook.wait_run("Success", "flow")
+    notebook.wait_idle()
+
+    assert [error for error in notebook.errors if GIVEN_UP not in error] == []
+    notebook.errors.clear()
+
+
 @pytest.mark.subshells
 @pytest.mark.parametrize("setting", ["disabled", "perCommTarget"])
 def test_a_click_is_answered_beside_a_busy_cell_whatever_the_setting_for_subshells(
@@ -254,7 +288,7 @@ def test_without_subshells_a_click_says_that_it_waits_and_is_answered_after_the_
     notebook.wait_idle()
     (jupyter_server.folder / "busy.go").unlink()
 
-    assert said_by_button == "Waits for an answer to “Resume”"
+    assert said_by_button == "Waiting for an answer to “Resume”"
     assert said_by_panel.startswith("This kernel answers when the running cell has ended")
 
 

@@ -83,3 +83,64 @@ def test_a_widget_that_is_closed_twice_closes_once_a_page_has_made_it(widget: Cl
     widget.close()
 
     assert not _is_open(widget)
+
+
+def _say_hello(widget: Clocked, name: str, *, after_s: float) -> None:
+    widget.now += after_s
+    widget._handle_custom_msg({"type": "hello", "id": name}, [])
+
+
+@pytest.fixture
+def shown(widget: Clocked) -> list[str]:
+    """Return the names of the models that are shown after the first."""
+    found: list[str] = []
+
+    def show_again() -> None:
+        widget.open_again()
+        found.append(widget._repr_mimebundle_()[0]["application/vnd.jupyter.widget-view+json"]["model_id"])
+
+    widget.on_unheard = show_again
+    return found
+
+
+def test_a_widget_whose_answers_the_page_does_not_hear_is_made_again(widget: Clocked, shown: list[str]) -> None:
+    heard: list[str] = []
+    first = widget.model_id
+    widget.on_msg(lambda _widget, content, _buffers: heard.append(content["id"]))
+
+    for _ in range(5):
+        _say_hello(widget, "a-1", after_s=0.7)
+        _say_hello(widget, "b-1", after_s=0)
+    soon = list(shown)
+    _say_hello(widget, "a-1", after_s=0.7)
+    _say_hello(widget, "b-1", after_s=0)
+
+    assert heard == ["a-1", "b-1"] * 5 + ["b-1"]
+    assert soon == []
+    assert shown == [widget.model_id] != [first]
+    assert _is_open(widget)
+
+
+def test_a_view_that_says_another_hello_has_heard_the_one_before(widget: Clocked, shown: list[str]) -> None:
+    for number in range(9):
+        _say_hello(widget, f"a-{number}", after_s=20)
+
+    assert shown == []
+
+
+def test_a_page_that_never_hears_anything_is_given_three_more_models(widget: Clocked, shown: list[str]) -> None:
+    for _ in range(20):
+        _say_hello(widget, "a-1", after_s=4)
+
+    assert len(set(shown)) == len(shown) == 3
+
+
+def test_a_widget_that_was_made_again_closes_once_a_page_has_made_it(widget: Clocked) -> None:
+    widget._handle_custom_msg(MADE, [])
+    widget.open_again()
+
+    widget.close()
+    meanwhile = _is_open(widget)
+    widget._handle_custom_msg(MADE, [])
+
+    assert (meanwhile, _is_open(widget)) == (True, False)
