@@ -244,7 +244,7 @@ class CacheSession:
             self._expired[entry.id] = entry.expires
         self._view.choose(entry)  # it stays in sight, so that this can be undone
         self._refresh()
-        return f"Expired: the next run makes {entry.task} anew."
+        return f"Expired: the next run runs {entry.task} again."
 
     def _on_renew(self, command: Command) -> str:
         entry = self._view.entry(command.get("entry"))

@@ -210,9 +210,10 @@ def _input(binding: Binding, of: Inspected) -> InputView:
     state = of.state_of(binding.upstream)
     preview = of.preview(state, binding.upstream) if state is not None and state.is_successful() else None
     failed = failed_for(of.graph, of.key, of.state_of).get(str(binding.argument))
-    what = preview["text"] if preview else (type(state).__name__ if state is not None else "Pending")
-    what = f"no result: {failed}" if failed and not preview else what
     each = "; one element for each child" if binding.mapped else ""
+    if failed and not preview:
+        return InputView(str(binding.argument), None, None, f"no result, because {failed}{each}")
+    what = preview["text"] if preview else (type(state).__name__ if state is not None else "Pending")
     literal = "" if binding.mapped else _literal(preview)
     return InputView(str(binding.argument), binding.upstream, preview, f"{what}{each}", literal)
 

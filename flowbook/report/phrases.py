@@ -66,7 +66,7 @@ _ENDED = {
     "Failed": "failed",
     "TimedOut": "took too long",
     "Crashed": "crashed",
-    "ValidationFailed": "gave an output that is not valid",
+    "ValidationFailed": "gave an invalid output",
     "TriggerFailed": "did not run",
     "Cancelled": "was cancelled",
 }
@@ -119,8 +119,8 @@ def deadline_note(deadline: float, otherwise: str, now: float) -> str:
     """
     when, ends = clock(deadline, now), _ANSWERED[otherwise]
     if deadline <= now:
-        return f"nobody answered by {when}: it is {ends} as soon as a process looks after it"
-    return f"without an answer at {when} it is {ends}, in {remaining(deadline - now)}"
+        return f"nobody answered by {when}: it is {ends} as soon as a process takes up the run"
+    return f"if nobody answers by {when}, in {remaining(deadline - now)}, it is {ends}"
 
 
 def shorten(text: str, length: int) -> str:
@@ -267,7 +267,7 @@ def why(  # noqa: PLR0911, PLR0913  # a table of states
         case Success() if (state.message or "").startswith((KEPT, LEFT_OUT)):
             return [["Why it did not run", _sentence(state.message or "")]]
         case Skipped():
-            reason = _skip_note(spec, state, states).removesuffix(".") or "Its task asked for it"
+            reason = _skip_note(spec, state, states).removesuffix(".") or "It skipped itself"
             return [["Why it was skipped", f"{reason}."]]
         case Retrying():
             return _why_retrying(spec, state, attempt, now)
@@ -278,7 +278,7 @@ def why(  # noqa: PLR0911, PLR0913  # a table of states
         case TimedOut() if spec.timeout_s is not None:
             return [["Why it stopped", f"It took longer than its timeout of {duration(spec.timeout_s)}."]]
         case Crashed():
-            return [["Why it stopped", _sentence(state.message or "its process went away while it ran")]]
+            return [["Why it stopped", _sentence(state.message or "its process died while it ran")]]
         case _ if state.is_pending():
             return _why_pending(spec, state, states)
         case _:
@@ -290,9 +290,9 @@ def _why_ran(spec: TaskSpec, state: State, attempt: int, now: float) -> list[lis
         return [["Why it did not run", "It was rejected."]]
     reason = f"Its trigger {trigger_name(spec)} passed." if spec.trigger is not None else "All above it succeeded."
     if not spec.upstream:
-        reason = "It waits for nothing."
+        reason = "Nothing had to run before it."
     if spec.cache is not None:
-        reason = f"No entry of its cache fitted. {reason}"
+        reason = f"None of its cached outputs matched. {reason}"
     lines = [["Why it ran", reason]]
     if attempt > 1 and spec.retry is not None:
         lines.append(["Attempts", f"{attempt} of {spec.retry.max_retries + 1}"])
@@ -311,10 +311,10 @@ def _why_no_retry(spec: TaskSpec, state: Failed, attempt: int) -> list[list[str]
         return []
     if attempt > retry.max_retries:
         made = retry.max_retries + 1
-        return [["Why no retry", f"{'Both' if made == 2 else f'All {made}'} attempts were made."]]  # noqa: PLR2004
+        return [["Why it isn't retried", f"{'Both' if made == 2 else f'All {made}'} attempts failed."]]  # noqa: PLR2004
     error = state.raw_result  # as it is: `result` would load what is held elsewhere
     if retry.on is not None and not isinstance(error, retry.on):
-        return [["Why no retry", f"It is retried on {listed([kind.__name__ for kind in retry.on])} only."]]
+        return [["Why it isn't retried", f"It is retried on {listed([kind.__name__ for kind in retry.on])} only."]]
     return []
 
 
@@ -326,11 +326,10 @@ def _why_retrying(spec: TaskSpec, state: Retrying, attempt: int, now: float) -> 
 
 
 def _why_cached(state: Cached, now: float) -> list[list[str]]:
-    made = f" was made {clock(state.created.timestamp(), now)}" if state.created is not None else " is kept"
+    made = f"output of {clock(state.created.timestamp(), now)}" if state.created is not None else "stored output"
     entry = f" (entry {state.entry})" if state.entry is not None else ""
-    until = f" It serves {_until(state, now)}."
-    fits = "" if state.stale_inputs or state.stale_code else " and still fits"
-    lines = [["Why it did not run", f"Its output{made}{entry}{fits}.{until}"]]
+    fits = "was taken" if state.stale_inputs or state.stale_code else "still fits"
+    lines = [["Why it did not run", f"Its {made}{entry} {fits}. It is kept {_until(state, now)}."]]
     if state.stale_inputs:
         differences = [f"{name} {shown_change(name, text)}".rstrip() for name, text in state.stale_inputs.items()]
         lines.append(["Mind", f"That output was made from other inputs: {', '.join(differences)}."])
@@ -389,7 +388,7 @@ def _paused_reason(spec: TaskSpec, state: Paused, now: float) -> str:
     if state.start_time is not None:
         return f"Until {clock(state.start_time.timestamp(), now)}."
     if spec.is_manual:
-        return f"By its trigger, {trigger_name(spec)}: only a person starts it."
+        return f"Its trigger is {trigger_name(spec)}: only a person starts it."
     return _sentence(state.message or "its task asked for a person")
 
 

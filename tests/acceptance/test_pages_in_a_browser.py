@@ -149,7 +149,7 @@ def test_a_run_is_watched_live_and_approved_with_another_input(open_page: Callab
     card.get_by_role("button", name="Next 100 rows").click()
     card.get_by_text("Rows 101 to 200 of 300").wait_for()
     card.get_by_label("Find rows").fill("flights > 290")
-    card.get_by_text("Rows 1 to 9 of 9 that fit").wait_for()
+    card.get_by_text("Rows 1 to 9 of 9 that match").wait_for()
     picture(runs, "page-run-light-1400")
     picture(beside, "page-run-dark-400")
     faults = serious_faults(runs) + serious_faults(beside)

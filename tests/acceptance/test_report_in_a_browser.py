@@ -199,7 +199,7 @@ def test_a_report_is_walked_through_and_has_no_dead_control(opened: Callable[[Pa
     page.click('[data-flowbook="inspector"] th [data-column="n"]')
     page.wait_for_selector('[data-flowbook="inspector"] tbody tr:first-child td:last-child >> text=99')
     page.fill('[data-action="frame-filter"]', "jfk3")
-    page.wait_for_selector('[data-flowbook="inspector"] .foot >> text=Rows 1 to 14 of 14 that fit, of 300')
+    page.wait_for_selector('[data-flowbook="inspector"] .foot >> text=Rows 1 to 14 of 14 that match, of 300')
     look()
     found = page.locator('[data-flowbook="inspector"] tbody tr').count()
     for tab in page.locator('[data-flowbook="inspector"] [role="tab"]').all():

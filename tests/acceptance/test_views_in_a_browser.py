@@ -109,7 +109,7 @@ def test_a_second_click_while_the_first_waits_sends_nothing(show: Callable[..., 
 
     assert [m["key"] for m in sent(page, "resume")] == ["approve"]
     assert resume.get_attribute("aria-disabled") == "true"
-    assert "Waits for an answer" in (resume.get_attribute("title") or "")
+    assert "Waiting for an answer" in (resume.get_attribute("title") or "")
 
 
 def test_a_refused_command_says_why_beside_its_button(show: Callable[..., Page]) -> None:
@@ -442,4 +442,4 @@ def test_the_chosen_output_is_pinned_and_what_is_over_can_not_expire(show: Calla
 
     assert [(each["entry"], each["pinned"]) for each in sent(page, "pin")] == [(entry, True)]
     assert expire.get_attribute("aria-disabled") == "true"
-    assert expire.get_attribute("title") in {"Waits for an answer", "It is expired already"}
+    assert expire.get_attribute("title") in {"Waiting for an answer", "It has expired already"}

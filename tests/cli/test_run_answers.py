@@ -161,7 +161,7 @@ def test_inspect_shows_what_waits_and_how_to_answer(capsys, run):
         "  approve  Are the delays good enough to be published?\n"
         "           asks finance\n"
         "  report   DataFrame, 2 × 1, from table\n"
-        "  without an answer at HH:MM it is rejected, in 3 h 12 min\n"
+        "  if nobody answers by HH:MM, in 3 h 12 min, it is rejected\n"
         "  in run 1, HH:MM: rejected by ada: August is missing\n"
         "\n"
         "  one task   flowbook run inspect delays TASK\n"
@@ -240,7 +240,7 @@ def test_a_task_beyond_its_deadline_says_so_and_what_was_decided_before():
         "",
         "  approve  Publish?",
         "  x        3",
-        f"  nobody answered by {when:%H:%M}: it is skipped as soon as a process looks after it",
+        f"  nobody answered by {when:%H:%M}: it is skipped as soon as a process takes up the run",
         f"  in run 3, {when - dt.timedelta(minutes=2):%H:%M}: skipped",
     ]
     assert [plain_text(line) for line in answer_lines("18", None)] == [

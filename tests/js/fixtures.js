@@ -112,7 +112,7 @@ export const details = (now, frames) => ({
     title: "run 14, after 2.3 s, attempt 1 of 3, thread 1",
     why: [
       ["Why it ran", "month 8 was not in the cache."],
-      ["Why no retry", "retry_on is TimeoutError only."],
+      ["Why it isn't retried", "retry_on is TimeoutError only."],
     ],
     inputs: [{ name: "month", from: "join_weather", preview: frames.joined }],
     output: null,

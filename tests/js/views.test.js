@@ -87,7 +87,7 @@ test("an opened task says which children are listed and how long they took", () 
   const none = { key: "parse", width: 200, counts: {}, squares: [], total: 0, offset: 0, rows: [], durations: null };
   const row = { key: "parse[17]", index: 17, label: "", state: "Failed", word: "", since: 1, duration_s: 0.2, message: "", rows: null };
 
-  assert.equal(childFooting(none), "No child fits");
+  assert.equal(childFooting(none), "No child matches");
   assert.equal(
     childFooting({ ...none, total: 1200, offset: 25, rows: [row, row], durations: [0.43, 0.74, 4.1] }),
     "26 to 27 of 1,200; fastest 0.4 s, median 0.7 s, slowest 4.1 s",
@@ -333,7 +333,7 @@ test("hits in a line are told apart, and the foot counts what is shown", () => {
   assert.deepEqual(logs.split("nothing", "flights"), ["nothing"]);
   assert.deepEqual(logs.split("<b>", ""), ["<b>"]);
   assert.equal(logs.footing(LINES, 3, ""), "4 lines of 3 tasks, 1 warning, 1 error; 3 hidden");
-  assert.equal(logs.footing(LINES.slice(0, 1), 0, "fl"), "1 line of 1 task; they hold “fl”");
+  assert.equal(logs.footing(LINES.slice(0, 1), 0, "fl"), "1 line of 1 task; containing “fl”");
 });
 
 test("runs are found by a parameter, and the foot has the median", () => {

@@ -363,7 +363,7 @@ def test_an_entry_is_pinned_and_expired_where_it_is_shown(values: Values) -> Non
 
     assert said == [
         "Pinned: no sweep deletes this value.",
-        "Expired: the next run makes clean anew.",
+        "Expired: the next run runs clean again.",
         "No longer pinned.",
     ]
     shown = [message["entries"][0]["pinned"] for message in browser.sent if message["type"] == "snapshot"]

@@ -79,7 +79,7 @@ def test_a_task_that_waits_below_one_that_failed_says_so_before_it_goes_on():
     panel.close()
 
     assert told["why"][1] == ["Mind", "top failed. If resumed, decide gets the error ValueError: no weather for x."]
-    assert told["inputs"][0]["text"] == "no result: top failed"
+    assert told["inputs"][0]["text"] == "no result, because top failed"
     assert (told["above"], shown["decide"]["above"], shown["top"]["above"]) == ("top failed", "top failed", "")
     assert shown["decide"]["note"] == "top failed; waits for a person"
 

@@ -128,9 +128,9 @@ def test_a_task_that_waits_says_for_whom_and_until_when() -> None:
         f"waits for finance since {phrases.clock(NOW - 60, NOW)}: overdue",
     ]
     assert told == [
-        ["Why it waits", "By its trigger, manual_only: only a person starts it."],
+        ["Why it waits", "Its trigger is manual_only: only a person starts it."],
         ["Who is asked", "finance"],
-        ["Until when", f"Without an answer at {due} it is skipped, in 3 h 12 min."],
+        ["Until when", f"If nobody answers by {due}, in 3 h 12 min, it is skipped."],
     ]
 
 
@@ -150,10 +150,8 @@ def test_a_cached_task_says_from_when_and_which_entry() -> None:
     fitting = phrases.why(task("summarise"), Cached(entry="e7", created=made), 1, _of(), NOW)
     stale = phrases.why(task("summarise"), Cached(entry="e7", created=made, stale_code=True), 1, _of(), NOW)
 
-    assert fitting == [
-        ["Why it did not run", f"Its output was made {moment} (entry e7) and still fits. It serves for good."]
-    ]
-    assert stale[0] == ["Why it did not run", f"Its output was made {moment} (entry e7). It serves for good."]
+    assert fitting == [["Why it did not run", f"Its output of {moment} (entry e7) still fits. It is kept for good."]]
+    assert stale[0] == ["Why it did not run", f"Its output of {moment} (entry e7) was taken. It is kept for good."]
     assert stale[1][0] == "Mind"
 
 
@@ -189,8 +187,8 @@ def test_a_failed_task_says_why_it_was_not_tried_again() -> None:
     told = phrases.why(spec, Failed(result=ValueError("no")), 1, _of(), NOW)
 
     assert told == [
-        ["Why it ran", "It waits for nothing."],
-        ["Why no retry", "It is retried on TimeoutError only."],
+        ["Why it ran", "Nothing had to run before it."],
+        ["Why it isn't retried", "It is retried on TimeoutError only."],
     ]
 
 

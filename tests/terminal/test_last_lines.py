@@ -150,8 +150,8 @@ def test_a_pause_says_who_is_asked_and_what_happens_if_nobody_answers(graph):
 
     when = f"{noon.astimezone():%H:%M}"
     assert early.splitlines()[0].split(": ")[1].startswith("approve waits for finance ")
-    assert early.splitlines()[2] == f"  without an answer at {when} it is rejected, in 3 h 12 min"
-    assert late.splitlines()[2] == f"  nobody answered by {when}: it is rejected as soon as a process looks after it"
+    assert early.splitlines()[2] == f"  if nobody answers by {when}, in 3 h 12 min, it is rejected"
+    assert late.splitlines()[2] == f"  nobody answered by {when}: it is rejected as soon as a process takes up the run"
 
 
 def test_a_pause_says_what_was_decided_before(graph):

@@ -28,7 +28,7 @@ const MOST_COUNTED = 10_000;
 /** On an axis shorter than this, times are shown with seconds. */
 const SECONDS_BELOW = 1800;
 const GONE = "The kernel went away before it answered.";
-const LINES = "Solid: valid at that moment. Dotted: not. The line is the slider's.";
+const LINES = "A solid bar was valid at that moment, a dotted one was not.";
 const ON_PAGE = {
   live: ["Live", "Connected to the server"],
   saved: ["Not found", "The server doesn't show it"],
@@ -240,7 +240,7 @@ class CacheView {
       moment: this.#moment,
       isValid: this.#isValid,
       refusal: (id) =>
-        !this.#isLive ? this.#word : ["to-variable", "change"].some((what) => this.link.commands.isWaiting(`${what}:${id}`)) ? "Waits for an answer" : null,
+        !this.#isLive ? this.#word : ["to-variable", "change"].some((what) => this.link.commands.isWaiting(`${what}:${id}`)) ? "Waiting for an answer" : null,
       said: (id) => this.link.commands.newest(["change", "to-variable", "select", "run-below"].map((what) => `${what}:${id}`)),
     });
   }
@@ -271,11 +271,11 @@ class CacheView {
     const { entries, total = entries.length } = this.#snapshot;
     const listed = format.thousands(entries.length);
     if (!entries.length)
-      return this.filters.isSet ? "No entry fits these filters." : "The cache is empty. Outputs that tasks keep appear here after their first run.";
+      return this.filters.isSet ? "No entry matches these filters." : "The cache is empty. Outputs that tasks keep appear here after their first run.";
     const size = format.size(entries.reduce((sum, entry) => sum + entry.size_bytes, 0));
     if (!this.#isPart) return `${listed} ${entries.length === 1 ? "entry" : "entries"}, ${size}. ${LINES}`;
     const all = total > MOST_COUNTED ? `more than ${format.thousands(MOST_COUNTED)}` : format.thousands(total);
-    return `${listed} of ${all} entries: the newest at that moment, ${size}. Others: move the slider, or filter. ${LINES}`;
+    return `${listed} of ${all} entries, the newest at that moment, ${size}. Move the slider or filter to see others. ${LINES}`;
   }
 
   // Queries.

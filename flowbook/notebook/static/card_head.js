@@ -31,7 +31,7 @@ export const sideOf = (key, isWide) =>
   dom.h(
     "span",
     { class: "row tight side-buttons" },
-    ...(parentOf(key) ? [stepper(-1, "previous", "The child before"), stepper(1, "next", "The next child")] : []),
+    ...(parentOf(key) ? [stepper(-1, "previous", "Previous child"), stepper(1, "next", "Next child")] : []),
     dom.button("widen", dom.icon(states.SIGNS.widen ?? []), {
       class: "icon plain",
       title: isWide ? "Beside the graph again" : "As wide as the panel",

@@ -28,7 +28,7 @@ const TITLES = { cpu: "Processor time of the last attempt", memory: "Its peak; w
 
 /** `1 to 25 of 200; fastest 0.4 s, median 0.7 s, slowest 4.1 s`. @param {Children} children */
 export function footing({ total, offset, rows, durations, kept, width }) {
-  const which = rows.length ? `${format.thousands(offset + 1)} to ${format.thousands(offset + rows.length)} of ${format.thousands(total)}` : "No child fits";
+  const which = rows.length ? `${format.thousands(offset + 1)} to ${format.thousands(offset + rows.length)} of ${format.thousands(total)}` : "No child matches";
   const part = kept ? `; ${format.thousands(kept)} of ${format.thousands(width)} are kept here` : "";
   if (!durations) return `${which}${part}`;
   const [fastest, median, slowest] = durations.map(format.duration);
@@ -53,8 +53,8 @@ export class ChildrenView {
   /** The heads of the columns that are there where a cost is known. @type {HTMLElement[]} */
   #costs = [];
   #foot = dom.h("span", { class: "grow" });
-  #previous = dom.button("child-page", dom.icon(states.SIGNS.previous ?? []), { class: "icon", "data-step": -1, "aria-label": "The rows before" });
-  #next = dom.button("child-page", dom.icon(states.SIGNS.next ?? []), { class: "icon", "data-step": 1, "aria-label": "The next rows" });
+  #previous = dom.button("child-page", dom.icon(states.SIGNS.previous ?? []), { class: "icon", "data-step": -1, "aria-label": "Previous rows" });
+  #next = dom.button("child-page", dom.icon(states.SIGNS.next ?? []), { class: "icon", "data-step": 1, "aria-label": "Next rows" });
   #query = dom.h("input", {
     "data-action": "child-query",
     placeholder: "Input or message",
@@ -129,11 +129,11 @@ export class ChildrenView {
     for (const head of this.#costs) head.hidden = !hasCosts;
     dom.say(this.#foot, footing(shown));
     const isLast = shown.offset + shown.rows.length >= shown.total;
-    dom.set(this.#previous, { "aria-disabled": shown.offset > 0 ? null : "true", title: shown.offset > 0 ? "The rows before" : "Already at the first rows" });
-    dom.set(this.#next, { "aria-disabled": isLast ? "true" : null, title: isLast ? "Already at the last rows" : "The next rows" });
+    dom.set(this.#previous, { "aria-disabled": shown.offset > 0 ? null : "true", title: shown.offset > 0 ? "Previous rows" : "These are the first rows" });
+    dom.set(this.#next, { "aria-disabled": isLast ? "true" : null, title: isLast ? "These are the last rows" : "Next rows" });
   }
 
-  /** The child before or after in the table, or null. @param {string} key @param {1 | -1} step */
+  /** Previous child or after in the table, or null. @param {string} key @param {1 | -1} step */
   beside(key, step) {
     const rows = this.#shown?.rows ?? [];
     const at = rows.findIndex((row) => row.key === key);

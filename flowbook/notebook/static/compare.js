@@ -224,7 +224,7 @@ export class Compare {
     const keep = this.#shown && this.given.can("to-variable") ? dom.button("keep-comparison", "Differences to a variable") : null;
     this.#head.replaceChildren(
       this.#picker("pick-old", "Old", 0, runs),
-      dom.button("swap", "Swap", { title: "The old run becomes the new one" }),
+      dom.button("swap", "Swap", { title: "Swap old and new" }),
       this.#picker("pick-new", "New", 1, runs),
       dom.h(
         "span",

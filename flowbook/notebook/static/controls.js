@@ -132,7 +132,7 @@ export class Controls {
       // Only commands: other parts show and hide their own controls.
       if (COMMANDS.has(action) || isOut) dom.set(control, { hidden: isOut });
       if (isOut) continue;
-      const why = link.commands.isWaiting(slot) ? `Waits for an answer to “${control.textContent}”` : this.refusal(action, key);
+      const why = link.commands.isWaiting(slot) ? `Waiting for an answer to “${control.textContent}”` : this.refusal(action, key);
       if (!control.hasAttribute("data-title")) dom.set(control, { "data-title": control.getAttribute("title") ?? "" });
       dom.set(control, { "aria-disabled": why ? "true" : null, title: why ?? (control.getAttribute("data-title") || null) });
       if (control instanceof HTMLElement && !rows.some((row) => row.contains(control))) this.#showAnswer(control, slot);
@@ -194,8 +194,8 @@ export class Controls {
 
 /** @param {string} action @param {Situation} now */
 function zoomRefusal(action, { isTable, canZoom }) {
-  if (isTable) return "The table is shown";
+  if (isTable) return "A table has no zoom";
   if (action === "fit") return null;
-  if (action === "zoom-in") return canZoom("in") ? null : "As large as it gets";
-  return canZoom("out") ? null : "Smaller, its text could not be read";
+  if (action === "zoom-in") return canZoom("in") ? null : "This is the largest size";
+  return canZoom("out") ? null : "Any smaller, and its text could not be read";
 }

@@ -237,7 +237,7 @@ export class DiffView {
       { class: "head" },
       dom.h("h3", {}, name),
       this.#pick("pick-old", "Old", first),
-      dom.button("swap", "Swap", { "data-slot": "swap", title: "The old one becomes the new one" }),
+      dom.button("swap", "Swap", { "data-slot": "swap", title: "Swap old and new" }),
       this.#pick("pick-new", "New", second),
       dom.h("span", { class: "side" }, said, dom.h("span", { class: "row tight" }, ...buttons)),
     );
@@ -295,7 +295,7 @@ export class DiffView {
     const page = (/** @type {string} */ action, /** @type {string} */ text, /** @type {boolean} */ isEnd) =>
       dom.button(action, text, { "data-slot": action, "aria-disabled": isEnd || this.#awaited ? "true" : null, title: isEnd ? "There are no more" : null });
     const turns = total > rows.length ? [page("page-prev", "Before", offset <= 0), page("page-next", "After", offset + rows.length >= total)] : [];
-    const none = next === null ? "No row after these differs" : null;
+    const none = next === null ? "No row below these differs" : null;
     const jump = dom.button("diff-next", "Next change", { "data-slot": "diff-next", title: none ?? "n", "aria-disabled": none ? "true" : null });
     const took = diff.compared_ms >= 1000 ? ` Compared in ${format.duration(diff.compared_ms / 1000)}.` : "";
     return dom.h(

@@ -79,20 +79,20 @@ export class EntryDetail {
     const title = pinned ? "Lets a sweep delete this value again" : "Keeps this value from every sweep";
     dom.set(this.#pin, { "data-entry": id, "aria-pressed": pinned ? "true" : "false", "aria-disabled": why ? "true" : null, title: why ?? title });
     dom.say(this.#pin, pinned ? "Pinned" : "Pin");
-    const over = undo ? why : (why ?? (expires !== null && expires <= now ? "It is expired already" : null));
+    const over = undo ? why : (why ?? (expires !== null && expires <= now ? "It has expired already" : null));
     dom.say(this.#expire, undo ? "Undo expiry" : "Expire");
     dom.set(this.#expire, {
       "data-entry": id,
       "data-action": undo ? "renew" : "expire",
       "aria-disabled": over ? "true" : null,
-      title: over ?? (undo ? "It is valid again, as it was" : `From now on no run takes it: the next one makes ${task} anew`),
+      title: over ?? (undo ? "It is valid again, as it was" : `No run uses it from now on: the next one runs ${task} again`),
     });
   }
 
   /** @param {Entry} entry @param {Snapshot} snapshot @param {string | null} why they can't be used */
   #showForks(entry, snapshot, why) {
     const pair = pairOf(snapshot, entry.id);
-    const alone = why ?? (pair ? null : "There is only one version of it");
+    const alone = why ?? (pair ? null : "It has only one version");
     const isOld = pair?.[0].id === entry.id;
     dom.say(this.#compare, isOld || !pair ? "Compare with now" : "Compare with before");
     dom.set(this.#compare, { "data-entry": entry.id, "aria-disabled": alone ? "true" : null, title: alone ?? "Shows which rows, cells and columns differ" });
@@ -219,7 +219,7 @@ export class EntryDetail {
 function madeText({ run, created, expires }, now, isValid) {
   const made = run ? `made by run ${run}` : "made by a run that was not recorded";
   const until = expires === null ? "no end" : format.moment(expires, now);
-  return `${made}, ${isValid ? "valid" : "not valid then: it was"} from ${format.moment(created, now)} to ${until}`;
+  return `${made}, ${isValid ? "valid" : "not valid at that moment: it was"} from ${format.moment(created, now)} to ${until}`;
 }
 
 /** @param {Entry} entry @param {Snapshot} snapshot @returns {Preview} */

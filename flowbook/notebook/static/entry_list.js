@@ -155,7 +155,7 @@ export class EntryList {
 }
 
 /** From when to when an entry serves. @param {Entry} entry */
-export const spanOf = ({ created, expires }) => `Valid from ${format.date(created)}${expires === null ? " on, without end" : ` to ${format.date(expires)}`}`;
+export const spanOf = ({ created, expires }) => `Valid from ${format.date(created)}${expires === null ? ", with no end" : ` to ${format.date(expires)}`}`;
 
 /** @param {Entry} entry */
 export const parametersOf = ({ parameters }) => parameters || "no parameters";
@@ -216,7 +216,7 @@ function barOf(entry, { axis, moment, selected, isValid }) {
   const kind = isValid(entry) ? (entry.id === selected ? "valid hit" : "valid") : "valid off";
   return dom.s(
     "svg",
-    { viewBox: `0 0 ${width} 24`, role: "img", "aria-label": `${isValid(entry) ? "Serves" : "Does not serve"} at that moment. ${spanOf(entry)}` },
+    { viewBox: `0 0 ${width} 24`, role: "img", "aria-label": `${isValid(entry) ? "Valid" : "Not valid"} at that moment. ${spanOf(entry)}` },
     dom.s("rect", { class: kind, x: from.toFixed(1), y: 8.5, width: Math.max(2, to - from).toFixed(1), height: 7 }),
     isOpen && dom.s("path", { class: "edge", d: `M${(to - 1).toFixed(1)} 7l5 5-5 5` }),
     dom.s("path", { class: "asof", d: `M${x(moment).toFixed(1)} 0V24` }),

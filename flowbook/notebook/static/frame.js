@@ -54,20 +54,20 @@ function nextSort(page, column) {
 /** Why paging `action` can't be done now; null if it can. @param {Page} page @param {string} action */
 export function refusal(page, action) {
   const isBack = action === "page-first" || action === "page-prev";
-  if (isBack) return page.offset <= 0 ? "Already at the first rows" : null;
-  return page.offset + page.rows.length >= fittingOf(page) ? "Already at the last rows" : null;
+  if (isBack) return page.offset <= 0 ? "These are the first rows" : null;
+  return page.offset + page.rows.length >= fittingOf(page) ? "These are the last rows" : null;
 }
 
 /** `Rows 1 to 100 of 109,079, sorted by arr_delay in 38 ms; columns 9 of 23`. @param {Page} page */
 export function footing(page) {
   const n = page.rows.length;
   const which = `${thousands(page.offset + 1)} to ${thousands(page.offset + n)}`;
-  const fitting = page.query ? ` that fit, of ${thousands(page.total)}` : "";
+  const fitting = page.query ? ` that match, of ${thousands(page.total)}` : "";
   const inside = page.isPart ? "; no others are inside" : "";
   const rows =
     n === 0
       ? page.query
-        ? `None of ${thousands(page.total)} rows fits`
+        ? `None of ${thousands(page.total)} rows match`
         : "No rows"
       : `Rows ${which} of ${thousands(page.isPart && !page.query ? page.total : fittingOf(page))}${fitting}`;
   const way = page.descending ? ", largest first" : "";
@@ -99,7 +99,7 @@ export class FrameView {
   #find = dom.h("input", {
     "data-action": "frame-filter",
     placeholder: "Find rows, e.g. delay > 15",
-    title: "A text that some cell contains, or a column, a sign (= != < <= > >=) and a value",
+    title: "Text to find in any cell, or a column, a comparison (= != < <= > >=) and a value",
     "aria-label": "Find rows",
     class: "filter",
     spellcheck: "false",
@@ -197,11 +197,11 @@ export class FrameView {
 function foot(page, isAwaited, find) {
   const paging = [
     /** @type {const} */ (["page-first", "First", "The first rows"]),
-    /** @type {const} */ (["page-prev", dom.icon(SIGNS.previous ?? []), `The ${LIMIT} rows before`]),
+    /** @type {const} */ (["page-prev", dom.icon(SIGNS.previous ?? []), `Previous ${LIMIT} rows`]),
     /** @type {const} */ (["page-next", dom.icon(SIGNS.next ?? []), `Next ${LIMIT} rows`]),
     /** @type {const} */ (["page-last", "Last", "The last rows"]),
   ].map(([action, content, title]) => {
-    const why = isAwaited ? "Waits for an answer" : refusal(page, action);
+    const why = isAwaited ? "Waiting for an answer" : refusal(page, action);
     return dom.button(action, content, {
       class: typeof content === "string" ? null : "icon",
       "data-slot": action,
@@ -224,7 +224,7 @@ function header(page, hasIndex) {
     const name = dom.button("sort", [column.name, sign], {
       "data-column": column.name,
       "data-slot": `sort:${column.name}`,
-      title: isSorted && page.descending ? "As stored again" : `Sort by ${column.name}${isSorted ? ", largest first" : ""}`,
+      title: isSorted && page.descending ? "Back to the order as stored" : `Sort by ${column.name}${isSorted ? ", largest first" : ""}`,
     });
     return dom.h(
       "th",

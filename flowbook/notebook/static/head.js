@@ -14,7 +14,7 @@ import * as states from "./states.js";
 /** What the view is, in words. @type {Record<Status, [string, string]>} */
 export const STATUS = {
   live: ["Live", "Connected to the kernel"],
-  saved: ["Saved", "As it was when the notebook kept it"],
+  saved: ["Saved", "As it was when the notebook was saved"],
   waiting: ["Waiting for the kernel", "This is what the kernel sent last"],
   unavailable: ["Unavailable", "The kernel is gone; this is what it sent last"],
 };
@@ -38,10 +38,10 @@ const REPORT = ["Report of", "As it was when the report was written"];
 /** @type {Record<string, string>} */
 const TITLES = {
   resume: "Goes on with everything that waits or has yet to run",
-  "cancel-now": "Stops the tasks that still run, too",
-  "hand-over": "A process of its own goes on with it: what runs here ends, nothing runs twice, and the kernel may be closed",
-  "take-back": "What runs there ends, then the run goes on in this kernel",
-  "only-changed": "Runs the tasks that were edited since, and those below them, over the states of this run",
+  "cancel-now": "Also stops the tasks that are still running",
+  "hand-over": "Hands the run to a process of its own: what is running here ends first, nothing runs twice, and you can close the kernel",
+  "take-back": "What is running there ends first, then the run goes on in this kernel",
+  "only-changed": "Runs the tasks that were edited since, and those below them; the others keep the results of this run",
   "make-live": "Starts this notebook's kernel if none runs, runs %load_ext flowbook there, and follows the run",
 };
 

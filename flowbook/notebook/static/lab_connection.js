@@ -27,7 +27,7 @@ export const SAYS = {
   open: { state: "open", text: "" },
   // Said while a click waits.
   between: { state: "open", text: "This kernel answers when the running cell has ended; with ipykernel 7, it would answer at once." },
-  broken: { state: "opening", text: "The connection to the server is lost; it is tried again." },
+  broken: { state: "opening", text: "The connection to the server is lost. Trying again." },
   restarted: { state: "none", text: "The kernel was restarted. %load_ext flowbook makes this panel live again.", remedy: "make-live" },
   dead: { state: "none", text: "The kernel is gone.", remedy: "make-live" },
   unknown: { state: "none", text: "This kernel doesn't know flowbook yet: run %load_ext flowbook.", remedy: "make-live" },
@@ -125,7 +125,7 @@ export class Link {
 
   /** @param {{type: string, [name: string]: any}} data */
   send(data) {
-    if (!this.#post("comm_msg", { data })) throw new Error("There is no way to the kernel.");
+    if (!this.#post("comm_msg", { data })) throw new Error("The kernel can't be reached.");
   }
 
   /** Open the comm, unless it is open. */

@@ -138,7 +138,7 @@ export class Overview {
 
   /** No answer will come to what was asked. */
   #giveUp() {
-    for (const answer of this.#asked.values()) answer({ ok: false, text: "There was no answer. Look whether it was done." });
+    for (const answer of this.#asked.values()) answer({ ok: false, text: "There was no answer. Check whether it was done." });
     this.#asked.clear();
   }
 

@@ -1,5 +1,6 @@
 /** The plugin of JupyterLab and Notebook 7: panels in every notebook, the side bar, commands, settings, notifications. */
 
+import { plural } from "./format.js";
 import { MIME, rendererClass } from "./host_lab.js";
 import { addCellBelow, addCells, addCommands } from "./lab_commands.js";
 import { follow, Links } from "./lab_connection.js";
@@ -96,7 +97,7 @@ function addRuns({ apputils, components, services: jupyterServices, widgets }, s
     bar.update(overview.sent, overview.isReached);
     const waiting = (overview.sent?.runs ?? []).filter(({ state }) => state === "Paused").length;
     widget.title.dataset = waiting ? { "flowbook-count": String(waiting) } : {};
-    widget.title.caption = waiting ? `flowbook: ${waiting} wait for you` : "flowbook: runs";
+    widget.title.caption = waiting ? `flowbook: ${plural(waiting, "run")} waiting for you` : "flowbook: runs";
   };
   onChange();
   app.shell.add(widget, "left", { rank: BAR_RANK });

@@ -17,7 +17,7 @@ export function settingsOf(registry, id) {
       found.changed.connect(read);
       read();
     },
-    (/** @type {unknown} */ error) => console.warn(`flowbook's settings can't be read, so its defaults are taken. ${error}`),
+    (/** @type {unknown} */ error) => console.warn(`flowbook's settings can't be read, so the defaults apply. ${error}`),
   );
   return settings;
 }

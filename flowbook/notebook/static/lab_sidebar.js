@@ -109,7 +109,7 @@ export class SideBar {
     const listed = names.reduce((sum, name) => sum + groups[name].length, 0);
     this.#list.replaceChildren(
       ...(sent.text ? [dom.h("p", { class: "pad" }, sent.text)] : []),
-      ...(this.#isReached ? [] : [dom.h("p", { class: "pad dim" }, "Nobody answers now; this is what was known last.")]),
+      ...(this.#isReached ? [] : [dom.h("p", { class: "pad dim" }, "No kernel answers now; this is what was known last.")]),
       ...(parts.length ? parts : this.#empty()),
       earlier(sent.runs, listed, sent.now),
     );
@@ -138,7 +138,7 @@ export class SideBar {
     const said = this.#said.get(run.id);
     const canAnswer = this.acts.pages() !== null;
     const buttons = buttonsOf(name, run, canAnswer).map(([action, label]) => {
-      const why = this.#isReached ? (this.#waiting.has(run.id) ? "Waits for an answer" : null) : "Nobody answers now";
+      const why = this.#isReached ? (this.#waiting.has(run.id) ? "Waiting for an answer" : null) : "No kernel answers now";
       return dom.button(action, label, {
         class: action === "resume" && isFirst && !Object.keys(run.counts).some(states.isFailed) ? "primary" : null,
         "data-run": run.id,

@@ -55,7 +55,7 @@ export function footing(lines, hidden, query) {
     warnings ? format.plural(warnings, "warning") : "",
     errors ? format.plural(errors, "error") : "",
   ].filter(Boolean);
-  const held = query ? `; they hold “${query}”` : "";
+  const held = query ? `; containing “${query}”` : "";
   return `${words.join(", ")}${held}${hidden ? `; ${format.thousands(hidden)} hidden` : ""}`;
 }
 
@@ -82,7 +82,7 @@ export class Logs {
     );
     this.level = dom.h("select", { "data-action": "log-level", "aria-label": "Level" }, ...options);
     this.task = dom.h("select", { "data-action": "log-task", "aria-label": "Task", class: "filter" });
-    this.query = dom.h("input", { "data-action": "log-query", placeholder: "Find a text", "aria-label": "Find a text", class: "search", spellcheck: "false" });
+    this.query = dom.h("input", { "data-action": "log-query", placeholder: "Find text", "aria-label": "Find text", class: "search", spellcheck: "false" });
     tools.replaceChildren(this.level, this.task, this.query, dom.h("label", { class: "row tight" }, this.#follow, "Follow"));
     el.replaceChildren(this.#list, dom.h("div", { class: "foot" }, this.#foot, dom.button("copy-logs", "Copy", { title: "Copies the lines that are shown" })));
     tools.addEventListener("input", () => this.#refilter(), { signal });
@@ -126,7 +126,7 @@ export class Logs {
       this.#foot,
       this.#lines.length
         ? `${footing(found, hidden, this.#filter.query)}${older ? `; the newest ${format.thousands(shown.length)} are shown` : ""}`
-        : "Nothing was logged or printed yet.",
+        : "Nothing has been logged or printed yet.",
     );
     if (this.#follow.checked) this.#list.scrollTop = this.#list.scrollHeight;
   }

@@ -126,13 +126,13 @@ function sentenceOf(task, kind, now) {
   if (kind === "stale" && task.note === "made from other inputs") return ["", "", inside(task.message || "Its output was made from other inputs")];
   if (kind === "stale") {
     const made = task.created ? `Output of ${format.moment(task.created, now)},` : "Its output was";
-    return ["", "", `${made} made by other code than the cell has now`];
+    return ["", "", `${made} made by code that has changed since`];
   }
   if (kind === "paused")
     return [
       task.state,
       "",
-      `${task.since ? ` for ${format.span(now - task.since)}` : ""}${task.above ? `, though ${task.above}` : ""}: ${inside(task.message || "waits for a person")}`,
+      `${task.since ? ` for ${format.span(now - task.since)}` : ""}${task.above ? ` after ${task.above}` : ""}: ${inside(task.message || "waits for a person")}`,
     ];
   const { type, text } = splitError(task.message || "gave no message");
   return [task.state, type, type ? (text ? `: ${text}` : "") : `: ${text}`];

@@ -74,7 +74,7 @@ class ApprovePage {
       if (found?.status) this.#take(found);
       else this.#lost(found?.detail ?? (await problemOf(answer)));
     } catch {
-      this.#lost("The server doesn't answer. It is tried again.");
+      this.#lost("The server doesn't answer. Trying again.");
     }
   }
 
@@ -238,7 +238,7 @@ class ApprovePage {
         { class: "decide" },
         dom.button("resume", "Approve", { class: instead ? null : "primary", title: "The task runs, and what waits for it; nothing else runs again" }),
         dom.button("reject", "Reject"),
-        dom.button("skip", "Skip", { title: "The task becomes Skipped, and what needs it too" }),
+        dom.button("skip", "Skip", { title: "Skips this task, and what needs it" }),
         kept,
       ),
       this.#said,
@@ -252,7 +252,7 @@ class ApprovePage {
     const isNoted = this.#note.value.trim() !== "";
     for (const button of this.root.querySelectorAll(".decide button")) {
       const isReject = button.getAttribute("data-action") === "reject";
-      const why = this.#isSending ? "Waits for an answer" : isReject && !isNoted ? "Write a note first: it becomes the message of the failure" : null;
+      const why = this.#isSending ? "Waiting for an answer" : isReject && !isNoted ? "Write a note first: it becomes the message of the failure" : null;
       dom.set(button, { "aria-disabled": why ? "true" : null, ...(isReject ? { title: why ?? "The task fails, with your note as the message" } : {}) });
     }
   }
@@ -300,7 +300,7 @@ class ApprovePage {
       const { ok, text } = await answer.json();
       return ok ? "" : text;
     } catch {
-      return "The server doesn't answer. Look again in a moment whether it was done.";
+      return "The server doesn't answer. Check in a moment whether it was done.";
     }
   }
 }

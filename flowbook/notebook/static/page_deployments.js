@@ -76,7 +76,7 @@ class DeploymentsPage {
   #row(each, now) {
     const { id, flow, name, when, paused, scheduled, next, where, last } = each;
     const said = this.#said.get(id);
-    const why = this.#waiting.has(id) ? "Waits for an answer" : null;
+    const why = this.#waiting.has(id) ? "Waiting for an answer" : null;
     const button = (/** @type {string} */ action, /** @type {string} */ label) =>
       dom.button(action, label, {
         "data-deployment": id,
@@ -142,7 +142,7 @@ class DeploymentsPage {
       });
       this.#said.set(id, answer.ok ? await answer.json() : { ok: false, text: await problemOf(answer), run: null });
     } catch {
-      this.#said.set(id, { ok: false, text: "The server doesn't answer. Look whether it was done.", run: null });
+      this.#said.set(id, { ok: false, text: "The server doesn't answer. Check whether it was done.", run: null });
     }
     this.#waiting.delete(id);
     await this.#look();

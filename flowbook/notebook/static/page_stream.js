@@ -28,8 +28,8 @@ const SILENT_MS = 40_000;
 const LOOK_MS = 5000;
 const AT_ONCE = 50;
 
-const CUT = "The connection to the server is lost; it is tried again.";
-const GONE = "The server doesn't answer. It is tried again.";
+const CUT = "The connection to the server is lost. Trying again.";
+const GONE = "The server doesn't answer. Trying again.";
 const LOGIN = "The server wants a login. Log in again, or open the address with the token that “flowbook server start” printed.";
 
 /** The problem that an answer tells of, in words. @param {Response} answer */

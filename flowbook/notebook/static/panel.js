@@ -32,7 +32,7 @@ const HIDDEN_MS = 250;
 /** Browsers lay out the whole picture when a text in it changes; with more nodes than this, changes are spaced out. */
 const [MANY, MANY_MS] = [300, 100];
 const GONE = "The kernel went away before it answered.";
-const CUT = "The connection was cut before there was an answer. Look whether it was done.";
+const CUT = "The connection was lost before there was an answer. Check whether it was done.";
 const NOT_KEPT = "Nothing more of it was kept.";
 
 /** @param {Given} given */

@@ -50,9 +50,9 @@ export class Replay {
     const group = dom.h(
       "span",
       { class: "group" },
-      step("replay-before", "previous", "The change before"),
+      step("replay-before", "previous", "Previous change"),
       this.#play,
-      step("replay-after", "next", "The next change"),
+      step("replay-after", "next", "Next change"),
     );
     el.replaceChildren(dom.h("div", { class: "row" }, dom.h("h4", {}, "Replay"), group, this.#said, this.#back), this.#slider, this.#marks, this.#counts);
     this.#slider.addEventListener("input", () => this.#move(Number(this.#slider.value)), { signal });
