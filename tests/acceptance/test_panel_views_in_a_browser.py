@@ -308,6 +308,38 @@ def test_logs_of_all_tasks_are_filtered_and_hits_are_underlined(show: Callable[.
     assert page.locator(".logs.all b").count() == 0
 
 
+def test_in_a_narrow_panel_the_text_of_a_log_line_stands_below_its_time_and_task(show: Callable[..., Page]) -> None:
+    page = show(_flow(), width=440)
+
+    page.locator(_tab("logs")).click()
+    line = page.locator('.logs.all [data-level="error"]').first
+    line.wait_for()
+    time, text = (line.locator(f":scope > :{which}-child").bounding_box() for which in ("first", "last"))
+
+    assert text["width"] > 380  # type: ignore[index]  # it is there
+    assert text["y"] >= time["y"] + time["height"]  # type: ignore[index]
+
+
+def test_the_field_of_a_parameter_with_a_long_name_has_room(show: Callable[..., Page]) -> None:
+    name = "share_of_the_rows_that_may_be_missing_before_the_run_fails_and_somebody_is_told"
+
+    @task
+    def check(share: float) -> float:
+        return share
+
+    with Flow("shares") as flow:
+        check(flowbook.Parameter(name, default=0.25))
+    page = show(flow, width=1000)
+
+    page.locator(_tab("plan")).click()
+    field = page.locator('[data-flowbook="parameters"] input:visible').first
+    field.wait_for()
+    box, label = field.bounding_box(), page.locator('[data-flowbook="parameters"] label:visible').first
+
+    assert box["width"] >= 96  # type: ignore[index]  # it is there
+    assert label.locator(".mid").get_attribute("title") == name
+
+
 def test_a_click_on_a_run_shows_it(show: Callable[..., Page]) -> None:
     flow = _flow(3)
     flow.run(record=True)
@@ -553,10 +585,10 @@ def test_many_failed_children_are_one_line_that_opens_them(show: Callable[..., P
     page = show(flow)
     need = page.locator('.rail .item[data-task="parse[0]"], .rail .item[data-task="parse"]')
 
-    text = need.locator(".name").text_content()
+    text, said = need.locator(".name").text_content(), need.locator(".sentence").text_content()
     head = page.locator('.head [data-action="retry"]').inner_text()
     need.locator('[data-action="inspect"]').first.click()
 
     page.wait_for_selector('[data-flowbook="children"] tbody tr')
-    assert text == "parse, 60 of 60"
+    assert (text, said) == ("parse, 60 of 60", "Failed ValueError: 0, and 59 others")
     assert head == "Retry failed (60)"

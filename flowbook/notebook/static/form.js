@@ -1,6 +1,7 @@
 /** The form of the parameters: one field each, typed by its default. Values travel as text; Python reads them. */
 
 import * as dom from "./dom.js";
+import { nameIn } from "./names.js";
 
 /** @typedef {import("./graph.js").Parameter} Parameter */
 
@@ -99,7 +100,7 @@ export class ParameterForm {
     const field = fieldOf(parameter, id, text);
     this.#fields.set(parameter.name, field);
     return [
-      dom.h("label", { for: id, class: "mono" }, parameter.name),
+      dom.h("label", { for: id, class: "mono" }, nameIn(parameter.name)),
       parameter.type === "bool" ? dom.h("span", { class: "check" }, field) : field,
       dom.h("span", { class: "dim", title: parameter.type === "json" ? AS_JSON : null }, typeOf(parameter)),
     ];

@@ -1,5 +1,7 @@
 /** Cuts texts to a width. Measures them outside the page, since measuring in the page would lay out the whole graph each time. */
 
+import { characters } from "./names.js";
+
 /** @typedef {CanvasRenderingContext2D | null} Ruler */
 /** `isStyled`: whether the style sheets were there. @typedef {{name: Ruler, note: Ruler, isStyled: boolean}} Rulers */
 
@@ -8,9 +10,10 @@ const rulers = new WeakMap();
 
 /** `text` with its middle left out, `length` characters in all. @param {string} text @param {number} length */
 export function middleCut(text, length) {
-  if (text.length <= length) return text;
+  const found = characters(text);
+  if (found.length <= length) return text;
   const end = Math.floor((length - 1) / 2);
-  return `${text.slice(0, length - 1 - end)}…${text.slice(text.length - end)}`;
+  return `${found.slice(0, length - 1 - end).join("")}…${found.slice(found.length - end).join("")}`;
 }
 
 /** A note that is too wide loses its end. @param {string} text @param {number} room in px @param {Element} svg */
@@ -18,9 +21,11 @@ export function endCut(text, room, svg) {
   const ruler = rulersOf(svg).note;
   const width = (/** @type {string} */ words) => ruler?.measureText(words).width ?? 0;
   if (width(text) <= room) return text;
-  let kept = Math.floor((text.length * room) / width(text));
-  while (kept > 6 && width(`${text.slice(0, kept)}…`) > room) kept -= 1;
-  return `${text.slice(0, kept).trimEnd()}…`;
+  const found = characters(text);
+  const start = (/** @type {number} */ kept) => found.slice(0, kept).join("");
+  let kept = Math.floor((found.length * room) / width(text));
+  while (kept > 6 && width(`${start(kept)}…`) > room) kept -= 1;
+  return `${start(kept).trimEnd()}…`;
 }
 
 /** A name that is too wide loses its middle, never its end. @param {string} name @param {number} room in px @param {Element} svg */
@@ -29,7 +34,8 @@ export function nameCut(name, room, svg) {
   const width = (/** @type {string} */ words) => ruler?.measureText(words).width ?? 0;
   let text = name;
   const whole = width(name);
-  let kept = whole > room ? Math.ceil((name.length * room) / whole) : name.length;
+  const length = characters(name).length;
+  let kept = whole > room ? Math.ceil((length * room) / whole) : length;
   for (; kept > 6 && width(text) > room; kept -= 1) text = middleCut(name, kept);
   return text;
 }
