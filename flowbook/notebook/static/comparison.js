@@ -92,10 +92,9 @@ export function legendOf(tasks) {
     because: ["differs because of what it gets", "differ because of what they get"],
     same: ["is the same", "are the same"],
   };
-  return Object.entries(words).map(([look, [one, many]]) => {
-    const n = tasks.filter((task) => lookOf(task) === look).length;
-    return [/** @type {Look} */ (look), n, n === 1 ? one : many];
-  });
+  const count = (/** @type {string} */ look) => tasks.filter((task) => lookOf(task) === look).length;
+  const looks = /** @type {[Look, [string, string]][]} */ (Object.entries(words)).filter(([look]) => count(look));
+  return looks.map(([look, [one, many]]) => [look, count(look), count(look) === 1 ? one : many]);
 }
 
 /** `6 of 8 tasks differ`. @param {ComparedTask[]} tasks */
