@@ -200,7 +200,10 @@ def because(ran: RanTask) -> list[Segment]:
         told: list[Segment] = [("text", ": "), ("now", each.now), ("text", ", was "), ("was", each.was)]
         found += told if each.now and each.was else [("text", each.words.removeprefix(f"input {each.name}"))]
     below = f"; {phrases.listed(ran.below)} gave another output" if ran.below else ""
-    return [each for each in [*found, ("text", below)] if each[1]]
+    told = [each for each in [*found, ("text", below)] if each[1]]
+    has_values = any(kind != "text" for kind, _ in told)
+    words = "".join(text for _, text in told)
+    return told if has_values else [("text", f"{words[:1].upper()}{words[1:]}.")]
 
 
 def _input(binding: Binding, of: Inspected) -> InputView:

@@ -70,6 +70,8 @@ _ENDED = {
     "TriggerFailed": "did not run",
     "Cancelled": "was cancelled",
 }
+#: Why a task waits whose trigger is manual_only says nothing more than that it does.
+_BY_TRIGGER = ", by its trigger manual_only"
 _ANSWERED = {"reject": "rejected", "approve": "approved", "skip": "skipped"}
 
 
@@ -203,7 +205,9 @@ def message(state: State) -> str:
 def asked(spec: TaskSpec, state: State) -> str:
     """Return what a task that its trigger holds back asks a person: its author's question, else the state's message."""
     held = isinstance(state, Paused) and spec.is_manual
-    return shorten(spec.question(), _MESSAGE_LENGTH) if held and spec.question() else message(state)
+    if held and spec.question():
+        return shorten(spec.question(), _MESSAGE_LENGTH)
+    return message(state).replace(_BY_TRIGGER, "") if held else message(state)
 
 
 def note(  # noqa: C901, PLR0911, PLR0912, PLR0913  # a table of states
@@ -290,9 +294,9 @@ def _why_ran(spec: TaskSpec, state: State, attempt: int, now: float) -> list[lis
         return [["Why it did not run", "It was rejected."]]
     reason = f"Its trigger {trigger_name(spec)} passed." if spec.trigger is not None else "All above it succeeded."
     if not spec.upstream:
-        reason = "Nothing had to run before it."
+        reason = "It waits for nothing."
     if spec.cache is not None:
-        reason = f"None of its cached outputs matched. {reason}"
+        reason = f"No entry of its cache fitted. {reason}"
     lines = [["Why it ran", reason]]
     if attempt > 1 and spec.retry is not None:
         lines.append(["Attempts", f"{attempt} of {spec.retry.max_retries + 1}"])

@@ -9,6 +9,7 @@ import { groupPage } from "../../flowbook/notebook/static/group_page.js";
 import * as logs from "../../flowbook/notebook/static/logs.js";
 import { halves } from "../../flowbook/notebook/static/names.js";
 import { groupedNeeds } from "../../flowbook/notebook/static/need_groups.js";
+import { manyText } from "../../flowbook/notebook/static/needs.js";
 import { PanelState } from "../../flowbook/notebook/static/panel_state.js";
 import { aboutMoment, neighbour } from "../../flowbook/notebook/static/replay.js";
 import * as runs from "../../flowbook/notebook/static/runs.js";
@@ -54,6 +55,8 @@ test("a long name keeps its end, a short one is whole, and no character is torn 
   assert.deepEqual(halves("clean"), ["clean", ""]);
   assert.deepEqual(halves("delays_by_carrier_and_month[17]"), ["delays_by_carrier_and_m", "onth[17]"]);
   assert.equal(halves(`${"a".repeat(20)}🐦🐦🐦🐦`)[1], "aaaa🐦🐦🐦🐦");
+  assert.equal(halves(`${"a".repeat(20)}👩‍👩‍👧‍👦👍🏽`)[1], "aaaaaa👩‍👩‍👧‍👦👍🏽");
+  assert.deepEqual(halves("שלום עולם (mixed) text"), ["שלום עולם (mixed) text", ""]);
 });
 
 test("an empty log says where prints are", () => {
@@ -460,6 +463,17 @@ test("the table says nothing twice about a task", () => {
     ["made 2 h ago by run 12"],
     ["7 Success, 5 Running"],
   ]);
+});
+
+test("many children that failed alike say what the first one says, others how many are in which state", () => {
+  const many = { count: 11, width: 200, first: "parse[5]" };
+  const failed = { state: "Failed", message: "ValueError: n/a" };
+  /** @type {[string, number][]} */
+  const states = [["Failed", 11]];
+
+  assert.deepEqual(manyText({ ...many, states }, failed), ["Failed", "ValueError", ": n/a, and 10 others"]);
+  assert.deepEqual(manyText({ ...many, states: [...states, ["TimedOut", 1]] }, failed), ["Failed", "", " 11, TimedOut 1"]);
+  assert.deepEqual(manyText({ ...many, states }, { state: "Failed" }), ["Failed", "", " 11"]);
 });
 
 test("many children of one task that failed are one line, with all of them counted", () => {

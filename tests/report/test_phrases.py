@@ -187,7 +187,7 @@ def test_a_failed_task_says_why_it_was_not_tried_again() -> None:
     told = phrases.why(spec, Failed(result=ValueError("no")), 1, _of(), NOW)
 
     assert told == [
-        ["Why it ran", "Nothing had to run before it."],
+        ["Why it ran", "It waits for nothing."],
         ["Why it isn't retried", "It is retried on TimeoutError only."],
     ]
 

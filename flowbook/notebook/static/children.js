@@ -52,6 +52,8 @@ export class ChildrenView {
   #first = dom.h("th", { scope: "col" });
   /** The heads of the columns that are there where a cost is known. @type {HTMLElement[]} */
   #costs = [];
+  /** The same where a child gave a table. @type {HTMLElement | null} */
+  #rows = null;
   #foot = dom.h("span", { class: "grow" });
   #previous = dom.button("child-page", dom.icon(states.SIGNS.previous ?? []), { class: "icon", "data-step": -1, "aria-label": "Previous rows" });
   #next = dom.button("child-page", dom.icon(states.SIGNS.next ?? []), { class: "icon", "data-step": 1, "aria-label": "Next rows" });
@@ -119,14 +121,16 @@ export class ChildrenView {
     this.squares.update({ key: shown.key, keys: shown.keys, runs: shown.squares, chosen, words: this.given.words });
     this.#showCounts(shown);
     const hasCosts = shown.rows.some(({ cpu_s: cpu }) => typeof cpu === "number");
+    const hasRows = shown.rows.some(({ rows }) => rows !== null);
     dom.keyed(
       this.#table,
       shown.rows,
       ({ key }) => key,
       rowOf,
-      (tr, child) => fill(tr, child, { now: this.given.now(), isChosen: child.key === chosen, hasCosts }),
+      (tr, child) => fill(tr, child, { now: this.given.now(), isChosen: child.key === chosen, hasCosts, hasRows }),
     );
     for (const head of this.#costs) head.hidden = !hasCosts;
+    if (this.#rows) this.#rows.hidden = !hasRows;
     dom.say(this.#foot, footing(shown));
     const isLast = shown.offset + shown.rows.length >= shown.total;
     dom.set(this.#previous, { "aria-disabled": shown.offset > 0 ? null : "true", title: shown.offset > 0 ? "Previous rows" : "These are the first rows" });
@@ -146,6 +150,7 @@ export class ChildrenView {
       dom.h("th", { scope: "col", class: NUMBERS.has(name) ? "num" : null, title: TITLES[name] ?? null }, other[name] ?? name),
     );
     this.#costs = others.filter(({ textContent }) => COSTS.has(textContent ?? ""));
+    this.#rows = others[2] ?? null;
     const heads = [this.#first, ...others];
     const back = dom.button("back-to-graph", "Back to the graph");
     const tools = dom.h("div", { class: "row find" }, this.#counts, this.#query, this.#order);
@@ -225,8 +230,8 @@ const rowOf = ({ key, label, index }) =>
     dom.h("td", { class: "said-cell" }),
   );
 
-/** @param {Element} tr @param {Child} child @param {{now: number, isChosen: boolean, hasCosts: boolean}} given */
-function fill(tr, child, { now, isChosen, hasCosts }) {
+/** @param {Element} tr @param {Child} child @param {{now: number, isChosen: boolean, hasCosts: boolean, hasRows: boolean}} given */
+function fill(tr, child, { now, isChosen, hasCosts, hasRows }) {
   const [, , state, rows, time, cpu, memory, message] = [...tr.children];
   if (!state || !rows || !time || !cpu || !memory || !message) return;
   const word = states.saidOf(child);
@@ -234,6 +239,7 @@ function fill(tr, child, { now, isChosen, hasCosts }) {
     state.replaceChildren(dom.h("span", { class: "row tight" }, dom.icon(states.glyphOfTask(child)), dom.h("span", { class: "word" }, word)));
   dom.set(tr, { "data-state": child.state, "data-word": child.word || null, "aria-selected": isChosen ? "true" : null });
   dom.say(rows, child.rows === null ? "" : format.thousands(child.rows));
+  dom.set(rows, { hidden: !hasRows });
   dom.say(time, format.timeOf(child, now));
   dom.say(cpu, typeof child.cpu_s === "number" ? format.duration(child.cpu_s) : "");
   dom.say(memory, child.memory ?? "");

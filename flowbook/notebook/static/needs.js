@@ -84,16 +84,25 @@ export class NeedList {
     }
     const sentence = /** @type {Element} */ (element.querySelector(".sentence"));
     if (many) dom.say(/** @type {Element} */ (element.querySelector(".name")), `${key}, ${format.thousands(many.count)} of ${format.thousands(many.width)}`);
-    const [state = "", type = "", rest = ""] = many ? manyText(many) : sentenceOf(task, kind, this.now());
+    const [state = "", type = "", rest = ""] = many ? manyText(many, task) : sentenceOf(task, kind, this.now());
     if (sentence.textContent === `${state}${type && ` ${type}`}${rest}`) return;
     const word = state && dom.h("span", { class: "word", "data-state": task.state }, state);
     sentence.replaceChildren(...[word, type && " ", type && dom.h("span", { class: "mono" }, type), rest].filter(Boolean));
   }
 }
 
-/** `Failed 3, TimedOut 1`. @param {Many} many @returns {string[]} */
-function manyText({ states: found }) {
+/**
+ * `Failed 3, TimedOut 1`; where all are in one state, which the name counts, what the first says: `Failed ValueError: n/a, and 10 others`.
+ *
+ * @param {Many} many
+ * @param {Task} task the first of them
+ * @returns {string[]} as `sentenceOf`
+ */
+export function manyText({ states: found, count }, task) {
   const [first = ["Failed", 0], ...others] = found;
+  const { type, text } = splitError(task.message ?? "");
+  if (!others.length && states.isFailed(first[0]) && (type || text))
+    return [first[0], type, `${text ? `: ${text}` : ""}, and ${format.plural(count - 1, "other")}`];
   return [first[0], "", [` ${format.thousands(first[1])}`, ...others.map(([state, n]) => `${state} ${format.thousands(n)}`)].join(", ")];
 }
 

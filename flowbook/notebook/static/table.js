@@ -63,11 +63,14 @@ const create = ({ key, up }) =>
     dom.h("td", { class: "dim", title: up.join(", ") }, up.join(", ")),
   );
 
+/** What a mapped task says of its children where they are counted beside it. */
+const SAID_BY_COUNTS = /^(All [\d,]+ succeeded|[\d,]+ of [\d,]+ failed)\.$/;
+
 /** What is said about a task, nothing twice: a note may be its message in short. @param {Task} task @param {number} now */
 export function notes(task, now) {
   const counts = task.counts ? states.inOrder(states.spread(task)).map(([name, n]) => `${format.thousands(n)} ${name}`) : [];
   const isTried = task.max_attempts && task.max_attempts > 1 && (task.attempt ?? 1) > 1;
-  const [note, message] = [format.noteOf(task, now), task.message ?? ""];
+  const [note, message] = [format.noteOf(task, now), counts.length && SAID_BY_COUNTS.test(task.message ?? "") ? "" : (task.message ?? "")];
   const isSame = bare(message).includes(bare(note)) || bare(note).includes(bare(message));
   const said = isSame ? [note.length > message.length ? note : message] : [note, message];
   return [counts.join(", "), ...said, isTried ? `attempt ${task.attempt} of ${task.max_attempts}` : ""].filter(Boolean);
