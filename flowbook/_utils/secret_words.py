@@ -13,10 +13,13 @@ _NAMES = (
     r"(?:tokens?|secrets?|passwords?|passwd|pwd|passphrase|credentials?|api_?key|(?:private|secret|access|account)_?key)"
     r"(?:_|$)|(?:^|_)pass$"
 )
+#: How many tokens a text has, as of a language model: max_tokens, token_count.
+_COUNTS = r"(?:^|_)(?:max|min|num|n|total|count)(?:_[a-z]+)?_tokens$|(?:^|_)tokens?_(?:count|limit|budget)$"
 _WORDS = r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+"
 
 
 @lru_cache(maxsize=10_000)
 def sounds_secret(name: str) -> bool:
     """Return whether what has that name is likely to be a secret."""
-    return re.search(_NAMES, re.sub(_WORDS, "_", name), re.IGNORECASE) is not None
+    words = re.sub(_WORDS, "_", name)
+    return bool(re.search(_NAMES, words, re.IGNORECASE)) and not re.search(_COUNTS, words, re.IGNORECASE)

@@ -11,6 +11,7 @@ from flowbook._utils.variables import variable_of
 from flowbook.engine.state_kinds import failed_by_itself
 from flowbook.exceptions import RunFailedError
 from flowbook.report.error_view import code_locations, is_mine
+from flowbook.report.secret_names import shown_urls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,7 @@ def failure_of(run: RunLabel, state: State, states: Mapping[str, State], flow: o
     keys = tuple(key for key, each in states.items() if failed_by_itself(each))
     raised = (states[key].result for key in keys)
     cause = next((each for each in raised if isinstance(each, BaseException)), None)
-    message = (state.message or "").removesuffix(".")
+    message = shown_urls(state.message or "").removesuffix(".")
     again = f"Run what failed again with {variable_of(lambda value: value is flow) or 'flow'}.last_run.retry()."
     error = RunFailedError(
         f"{run.title} failed{_where(cause)}: {message}. {again}", run=run.run_id, keys=keys, state=state

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from flowbook.engine.state import Mapped
 from flowbook.engine.task_keys import split_key
 from flowbook.report.phrases import shorten
+from flowbook.report.secret_names import shown_urls, sounds_secret
 from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:
@@ -55,9 +56,11 @@ class ChildLabels:
         spec = self._graph.specs.get(parent)
         if spec is None:
             return ""
-        fed = [b for b in spec.bindings if b.mapped and b.argument is not None and not b.flattened]
+        fed = [
+            b for b in spec.bindings if b.mapped and b.argument and not b.flattened and not sounds_secret(b.argument)
+        ]
         parts = [self._fed(binding, index, may_load=may_load) for binding in fed]
-        parts += [_at(sequence, index) for sequence in (spec.mapped_constants or {}).values()]
+        parts += [_at(each, index) for name, each in (spec.mapped_constants or {}).items() if not sounds_secret(name)]
         return shorten(", ".join(filter(None, parts)), _LENGTH)
 
     def of_key(self, key: str) -> str:
@@ -87,7 +90,7 @@ def element_text(element: object) -> str:
     if isinstance(element, os.PathLike):
         return PurePath(os.fspath(element)).name or os.fspath(element)
     if element is None or isinstance(element, _PLAIN):
-        return " ".join(str(element).split())
+        return shown_urls(" ".join(str(element).split()))
     if isinstance(element, (tuple, list)) and len(element) <= _MOST_PARTS:
         parts = [element_text(part) for part in element]
         return ", ".join(parts) if all(parts) else ""

@@ -15,6 +15,7 @@ from flowbook.notebook.frontend import notebook_name
 from flowbook.notebook.statements import code_of, read_statements
 from flowbook.notebook.task_cell import definition_of_cell
 from flowbook.report.phrases import listed, shorten
+from flowbook.report.secret_names import shown_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -104,11 +105,12 @@ def _options(cache: object, executor: str | None) -> tuple[list[str], dict[str, 
 
 
 def _parameters(flow: Flow) -> dict[str, str]:
-    """Return the parameters of the newest run that aren't the defaults, as code; those that can be written so."""
+    """Return the parameters of the newest run that aren't the defaults, as code: those that can be, and hold no secret."""
     if flow.last_run is None:
         return {}
     defaults = {each.name: each.default for each in flow.parameters()}
     given = {name: value for name, value in flow.last_run.parameters.items() if name in defaults}
+    given = {name: value for name, value in given.items() if shown_value(name, value) == value}
     return {name: repr(value) for name, value in given.items() if _is_literal(value) and value != defaults[name]}
 
 

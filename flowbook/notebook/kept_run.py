@@ -12,12 +12,15 @@ import json
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from flowbook.engine.task_keys import parent_key
+from flowbook.report.masked_values import masked_preview, named_preview
 from flowbook.report.phrases import listed
+from flowbook.report.secret_names import MASK, shown_texts, shown_urls, sounds_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-__all__ = ["MOST_BYTES", "MOST_DETAILS", "brief", "keep", "packed"]
+__all__ = ["MOST_BYTES", "MOST_DETAILS", "brief", "keep", "leaving", "packed"]
 
 #: Of a panel's whole output, its picture included.
 MOST_BYTES = 56_000
@@ -49,6 +52,33 @@ def brief(details: dict[str, Any]) -> dict[str, Any]:
         "history": [],
         "actions": [],
     }
+
+
+def leaving(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Return DETAILS with what is likely a secret masked: they are saved with a notebook, and sent on as a report."""
+    shown = {name: shown_texts(each) for name, each in details.items() if name not in {"output", "shown", "inputs"}}
+    return {
+        **shown,
+        "inputs": [_leaving_input(each) for each in details["inputs"]],
+        "output": _masked(details["output"], parent_key(details["key"])),
+        "shown": [_masked(each) for each in details["shown"]],
+    }
+
+
+def _leaving_input(given: Mapping[str, Any]) -> dict[str, Any]:
+    name = next(filter(sounds_secret, (given["name"], parent_key(given["from"] or ""))), "")
+    found = shown_texts({each: value for each, value in given.items() if each != "preview"})
+    secret = {"text": MASK, "literal": ""} if name else {}
+    return {**found, **secret, "preview": _masked(given["preview"], name)}
+
+
+def _masked(preview: dict[str, Any] | None, name: str = "") -> dict[str, Any] | None:
+    preview = named_preview(name, preview)
+    if preview is None:
+        return None
+    # HTML may have scripts, which a mask would break.
+    body = {"body": shown_urls(preview["body"])} if preview.get("kind") == "html" and preview.get("body") else {}
+    return {**masked_preview(preview), **body}
 
 
 def keep(base: Mapping[str, Any], details: Iterable[dict[str, Any]], room_bytes: int) -> str:

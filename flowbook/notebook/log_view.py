@@ -14,6 +14,7 @@ from flowbook.engine.state import Cached, Mapped, Retrying, Running, Skipped, St
 from flowbook.engine.state_kinds import name_in_words
 from flowbook.engine.task_keys import split_key
 from flowbook.report import phrases
+from flowbook.report.secret_names import shown_urls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -75,7 +76,7 @@ def level_name(number: int) -> str:
 
 def _line(event: Event, running_at: float | None, before: StateChanged | None) -> LogLine | None:
     if isinstance(event, Logged):
-        return LogLine(event.at, event.key, level_name(event.level), "log", _capped(event.text))
+        return LogLine(event.at, event.key, level_name(event.level), "log", _capped(shown_urls(event.text)))
     if isinstance(event, Decided):
         note = f": “{phrases.shorten(event.note, 200)}”" if event.note else ""
         return LogLine(event.at, event.key, "INFO", "state", f"{event.action} by {event.by or 'somebody'}{note}")

@@ -26,6 +26,7 @@ from flowbook.notebook.value_access import assigned_text, html_of, identifier, p
 from flowbook.notebook.value_comparison import Comparisons
 from flowbook.notebook.view_queries import QUERIES, ViewQueries, grouping_asked_for, run_asked_for, runs_asked_for
 from flowbook.report import phrases
+from flowbook.report.secret_names import shown_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -149,7 +150,7 @@ class PanelSession:
         """Return GRAPH, SNAPSHOT and answers for a report, and the DETAILS of tasks. Before `start`, or in the worker."""
         answers = self._queries.kept(whole=True)
         labels = {row["key"]: row["label"] for view in answers["children"].values() for row in view["rows"]}
-        base = {"graph": self.graph, "snapshot": self.snapshot, "answers": answers}
+        base = {"graph": self.graph, "snapshot": shown_texts(self.snapshot), "answers": shown_texts(answers)}
         return base, self._shown.reported(labels)
 
     def listen(self, receiver: Callable[[Message], object]) -> Callable[[], None]:

@@ -12,6 +12,7 @@ from flowbook.notebook.panel_actions import who_decides
 from flowbook.notebook.parts_asked import OF_FLOW, OF_REST, OF_TASK, Asked, What
 from flowbook.notebook.view_queries import runs_asked_for
 from flowbook.report import phrases
+from flowbook.report.secret_names import MASK, shown_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -230,17 +231,23 @@ class RunCommands:
             raise RefusedError(msg)
 
     def _parameters(self, texts: object) -> dict[str, object]:
-        """Return the parameters' values: unchanged if the text is unchanged, else parsed."""
+        """Return the parameters' values: unchanged if the text is as it was shown, masked perhaps, else parsed."""
         if not isinstance(texts, dict):
             msg = f"Parameters come as names and texts, not as {type(texts).__name__}."
             raise RefusedError(msg)
-        kinds = {field["name"]: field["type"] for field in self._session.graph["parameters"]}
+        fields = {field["name"]: field for field in self._session.graph["parameters"]}
         before = self._session.run.parameters
         values: dict[str, object] = {}
         for name, text in texts.items():
-            if name in before and phrases.parameter_text(before[name]) == text:
+            field = fields.get(name, {})
+            if name in before and phrases.parameter_text(shown_value(name, before[name])) == text:
                 values[name] = before[name]
-            elif kinds.get(name) == "str" and not str(text).startswith("$"):
+            elif MASK in str(text) and phrases.parameter_text(field.get("default")) == text:
+                continue  # the flow has it
+            elif MASK in str(text):
+                msg = f"{name} has {MASK} in place of a secret, which isn't shown. Write all of it."
+                raise RefusedError(msg)
+            elif field.get("type") == "str" and not str(text).startswith("$"):
                 values[name] = str(text)
             else:
                 values[name] = self._actions.parse(str(text))

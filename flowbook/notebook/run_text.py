@@ -11,6 +11,7 @@ from flowbook.engine.state import Mapped, Running
 from flowbook.engine.state_kinds import name_in_words
 from flowbook.flow_run.reuse import reuse_of
 from flowbook.report.phrases import duration, listed
+from flowbook.report.secret_names import shown_text
 from flowbook.store.working_time import working_time
 
 if TYPE_CHECKING:
@@ -24,13 +25,17 @@ def summary(run: FlowRun) -> str:
     state = run.state
     took = f", {duration(_took_s(run))}" if run.started and run.ended else ""
     is_plain = state.message == ALL_WELL and not any(found.is_failed() for found in run.states.values())
-    said = "" if is_plain else state.message or ""
+    said = "" if is_plain else shown_text(state.message or "")
     lines = [f"{run.flow_name}, run {run.number}: {type(state).__name__}{took}. {said}".rstrip()]
     width = max((len(key) for key in run.graph.specs), default=0)
     for key in run.graph.specs:
         found = run.states[key]
         count = f" ×{found.n_map_states}" if isinstance(found, Mapped) else ""  # times
-        said = f"  {found.message}" if (found.message and not found.is_pending()) or found.is_paused() else ""
+        said = (
+            f"  {shown_text(found.message or '')}"
+            if (found.message and not found.is_pending()) or found.is_paused()
+            else ""
+        )
         lines.append(f"  {key:<{width}}  {name_in_words(found)}{count}{said}")
     if state.is_finished() and (reused := reuse_of(run.run_id, run.graph, run.states, run.only).sentence()):
         lines.append(reused)

@@ -5,6 +5,7 @@ Reads only. The projection behind it belongs to the patch feed, under whose lock
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,12 @@ from flowbook.engine.stopping import cancelled_by
 from flowbook.engine.task_keys import parent_key
 from flowbook.notebook import view_model as wire
 from flowbook.notebook.drawing import drawing_of, tells_of_rows
-from flowbook.notebook.kept_run import MOST_DETAILS, brief, keep
+from flowbook.notebook.kept_run import MOST_DETAILS, brief, keep, leaving
 from flowbook.notebook.task_details import Inspected, details
 from flowbook.notebook.value_access import RunValues
 from flowbook.report import phrases
 from flowbook.report.error_view import describe_error
+from flowbook.report.secret_names import shown_text, shown_texts, shown_urls, shown_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,15 +130,19 @@ class ShownRun:
             id=run.run_id,
             number="" if run.number is None or stage == "new" else str(run.number),
             state=name,
-            message=phrases.shorten(message, 500),
+            message=phrases.shorten(shown_urls(message), 500),
             stage=stage,
             started=run.started,
             ended=None if isinstance(state, Paused) else run.ended,
             waits_since=state.at if isinstance(state, Paused) else None,
             rested_s=round(self._feed.projection.rested_s, 3),
-            parameters={name: phrases.parameter_text(value) for name, value in run.parameters.items()},
+            parameters={
+                name: phrases.parameter_text(shown_value(name, value)) for name, value in run.parameters.items()
+            },
             executor=run.executor_text,
-            notice=" ".join(filter(None, (self._notice, phrases.shorten(self._feed.projection.warning, 500)))),
+            notice=" ".join(
+                filter(None, (self._notice, phrases.shorten(shown_urls(self._feed.projection.warning), 500)))
+            ),
             edited=self._edits[0],
             stale=self._edits[1],
             where=str(getattr(run, "where", "here")),
@@ -215,8 +221,9 @@ class ShownRun:
         """
         snapshot = self.snapshot()
         keys = self._by_weight(snapshot["tasks"])[:MOST_DETAILS] if self.is_at_rest else []
-        details = [brief(self.details(key, is_brief=True)) for key in keys]
-        return keep({"graph": self.graph(), "snapshot": snapshot, "answers": answers}, details, room_bytes)
+        details = [leaving(brief(self.details(key, is_brief=True))) for key in keys]
+        base = {"graph": self.graph(), "snapshot": shown_texts(snapshot), "answers": shown_texts(answers)}
+        return keep(base, details, room_bytes)
 
     def reported(self, labels: Mapping[str, str]) -> list[dict[str, Any]]:
         """Return the DETAILS that a report holds, the most important first. Loads no value.
@@ -228,7 +235,10 @@ class ShownRun:
         children = [key for key in self.run.states if key not in set(keys) and parent_key(key) != key]
         keys += children[:MOST_REPORTED_CHILDREN]
         made = (self.details(key, label=labels.get(key, ""), may_load=False) for key in keys)
-        return [{**each, "actions": [], "inputs": [_from_output(given) for given in each["inputs"]]} for each in made]
+        return [
+            leaving({**each, "actions": [], "inputs": [_from_output(given) for given in each["inputs"]]})
+            for each in made
+        ]
 
     @property
     def stamp(self) -> str:
@@ -286,7 +296,13 @@ class ShownRun:
     def _node_views(self) -> dict[str, Any]:
         now = time.time()
         with self._feed.locked:
-            return wire.node_views(self.run.graph, self._feed.projection.tasks(now), now)
+            views = wire.node_views(self.run.graph, self._feed.projection.tasks(now), now)
+        # Pictures are saved with the notebook.
+        said = {key: shown_text(view.note) for key, view in views.items()}
+        return {
+            key: view if said[key] == view.note else dataclasses.replace(view, note=said[key])
+            for key, view in views.items()
+        }
 
     def _caption(self) -> tuple[str, str]:
         run = self.run_view()

@@ -14,6 +14,8 @@ from flowbook.notebook.view_model import Details, EarlierDecision, InputView, Lo
 from flowbook.report import phrases
 from flowbook.report.cost_text import cost_text
 from flowbook.report.failed_above import failed_for, instead
+from flowbook.report.masked_values import named_preview
+from flowbook.report.secret_names import MASK, shown_change, shown_urls, shown_value, sounds_secret
 from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ def details(of: Inspected) -> Details:
     has_raised = isinstance(state, (Failed, Retrying)) and not was_rejected(state)
     failure = result if has_raised and isinstance(result, BaseException) else None
     is_done = state is not None and state.is_successful() and not state.is_skipped() and _is_over(of.view)
-    output = of.preview(state, of.key) if is_done and state is not None else None
+    output = named_preview(_name_of(of.key, of), of.preview(state, of.key)) if is_done and state is not None else None
     inputs = tuple(_input(binding, of) for binding in spec.bindings if binding.argument is not None)
     constants = tuple(_constant(name, value, of) for name, value in (spec.constants or {}).items())
     return Details(
@@ -131,7 +133,7 @@ def _preview_of(shown: object) -> Preview | None:
 
 def log_views(logs: Sequence[Logged]) -> tuple[LogView, ...]:
     """Return the newest lines of a log; a first line says how many were left out."""
-    shown = tuple(LogView(line.at, _level(line.level), _capped(line.text)) for line in logs[-_MOST_LOGS:])
+    shown = tuple(LogView(line.at, _level(line.level), _capped(shown_urls(line.text))) for line in logs[-_MOST_LOGS:])
     left_out = len(logs) - len(shown)
     if not left_out:
         return shown
@@ -212,6 +214,8 @@ def _input(binding: Binding, of: Inspected) -> InputView:
         return _changed(str(binding.argument), changed, f"instead of what {binding.upstream} gave", of)
     state = of.state_of(binding.upstream)
     preview = of.preview(state, binding.upstream) if state is not None and state.is_successful() else None
+    name = next(filter(sounds_secret, (str(binding.argument), _name_of(binding.upstream, of))), "")
+    preview = named_preview(name, preview)
     failed = failed_for(of.graph, of.key, of.state_of).get(str(binding.argument))
     each = "; one element for each child" if binding.mapped else ""
     if failed and not preview:
@@ -221,28 +225,35 @@ def _input(binding: Binding, of: Inspected) -> InputView:
     return InputView(str(binding.argument), binding.upstream, preview, f"{what}{each}", literal)
 
 
+def _name_of(key: str, of: Inspected) -> str:
+    """Return the name of a parameter's value; the key of another task is no name of what it gives."""
+    spec = of.graph.specs.get(parent_key(key))
+    return spec.key if spec is not None and spec.is_parameter else ""
+
+
 def _literal(preview: Preview | None) -> str:
     """Return a value as what can be written in a field; "" if it is none that can."""
     if preview is None or preview.get("type") not in _LITERAL_TYPES:
         return ""
     text = str(preview.get("repr", ""))
-    return text if len(text) <= _LITERAL_LENGTH else ""
+    return text if len(text) <= _LITERAL_LENGTH and MASK not in text else ""
 
 
 def _changed(name: str, changed: ChangedInput, instead: str, of: Inspected) -> InputView:
     """Return an input as the task got it from a person."""
-    preview = of.describe(changed.value)
+    preview = named_preview(name, of.describe(changed.value))
     text = preview["text"] if preview else "a value in the store"
-    about = changed.text if " → " in changed.text else instead
+    about = (shown_change(name, changed.text) if " → " in changed.text else "") or instead
     return InputView(name, None, preview, text, changed=f"{changed.words}: {about}")
 
 
 def _constant(name: str, value: object, of: Inspected) -> InputView:
     changed = of.changed.get(name)
     if changed is not None:
-        return _changed(name, changed, f"instead of {phrases.parameter_text(value)}", of)
-    text = f"{phrases.parameter_text(value)} ({type(value).__name__}, a constant)"
-    literal = repr(value) if value is None or type(value) in _LITERALS else ""
+        return _changed(name, changed, f"instead of {phrases.parameter_text(shown_value(name, value))}", of)
+    shown = shown_value(name, value)
+    text = f"{phrases.parameter_text(shown)} ({type(value).__name__}, a constant)"
+    literal = repr(value) if value is None or (type(value) in _LITERALS and shown == value) else ""
     return InputView(name, None, None, text, literal if len(literal) <= _LITERAL_LENGTH else "")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from flowbook.draw.node_parts import NodeView
 from flowbook.draw.svg import svg
 from flowbook.report import phrases
+from flowbook.report.secret_names import shown_value, sounds_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -137,7 +138,7 @@ class ParameterView:
     """A field of the form.
 
     `type` says how it is written: "str", "int", "float", "bool" or "json". `python` is the name of the default's type, "" where
-    there is no default.
+    there is no default. `secret`: its name sounds so; a value that it has is sent as `*****`.
     """
 
     name: str
@@ -145,6 +146,7 @@ class ParameterView:
     default: object
     required: bool
     python: str = ""
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,11 +306,15 @@ def _parameter(spec: TaskSpec) -> ParameterView:
     is_required = bool(getattr(spec.task, "required", default is None))
     kind = next((kind.__name__ for kind in (bool, int, float, str) if type(default) is kind), "json")
     python = "" if default is None else type(default).__name__
+    is_secret = sounds_secret(str(name)) and kind != "bool"
+    if is_secret and default is None:
+        kind = "str"  # what is typed is the secret, and no literal
+    default = shown_value(str(name), default)
     try:
         json.dumps(default, allow_nan=False)
     except (TypeError, ValueError):
         default = phrases.parameter_text(default)
-    return ParameterView(str(name), kind, default, is_required, python)
+    return ParameterView(str(name), kind, default, is_required, python, is_secret)
 
 
 def _made(task: TaskView, now: float) -> str:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from flowbook.engine.remote_error import RemoteError
 from flowbook.report.frame_values import frame_values
 from flowbook.report.secret_literals import without_secrets
+from flowbook.report.secret_names import MASK, shown_urls, sounds_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -130,7 +131,7 @@ def describe_error(
         kind, message = error.type_name, error.message
     else:
         kind, message = type(error).__name__, _message(error)
-    return ErrorView(kind, hide(message)[:_MESSAGE_LENGTH], tuple(ordered), text[-_TEXT_LENGTH:])
+    return ErrorView(kind, hide(shown_urls(message))[:_MESSAGE_LENGTH], tuple(ordered), text[-_TEXT_LENGTH:])
 
 
 def _folded(locations: list[CodeLocation], times: Mapping[CodeLocation, int]) -> list[CodeLocation]:
@@ -150,7 +151,11 @@ def _with_values(
     if not frame.mine:
         return frame
     found = frame_values(error, location.file, location.line, frame.lines, _MOST_NAMES)
-    return replace(frame, values=tuple((name, hide(text)) for name, text in found))
+    return replace(frame, values=tuple((name, _shown(name, hide(text))) for name, text in found))
+
+
+def _shown(name: str, text: str) -> str:
+    return MASK if sounds_secret(name) else shown_urls(text)
 
 
 def code_locations(error: BaseException, text: str | None = None) -> list[CodeLocation]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowbook.report.secret_names import MASK, shown_text, shown_value, sounds_secret
+from flowbook.report.secret_names import MASK, shown_text, shown_urls, shown_value, sounds_secret
 from flowbook.results.cells import label_text
 
 if TYPE_CHECKING:
@@ -17,7 +17,25 @@ if TYPE_CHECKING:
 
     from flowbook.results.reference import Preview
 
-__all__ = ["masked_preview", "masked_value"]
+__all__ = ["masked_preview", "masked_value", "named_preview"]
+
+#: Types of values that are no secret, whatever their name.
+_HARMLESS = ("bool", "NoneType")
+
+
+def named_preview(name: str, preview: Preview | None) -> Preview | None:
+    """Return a preview of what has that name: `*****` if the name sounds secret, passwords in URLs masked.
+
+    A table stays as it is: its columns have names of their own.
+    """
+    if preview is None or preview.get("page") is not None or preview.get("type") in _HARMLESS:
+        return preview
+    found: Any = {**preview}
+    if sounds_secret(name):
+        found.update(kind="text", text=MASK, repr=MASK, body=None)
+        return found  # type: ignore[no-any-return]  # a preview as it came
+    found.update({part: shown_urls(each) for part, each in preview.items() if isinstance(each, str)})
+    return found  # type: ignore[no-any-return]  # a preview as it came
 
 
 def masked_preview(preview: Preview) -> Preview:

@@ -26,7 +26,7 @@ from flowbook.engine.state import (
 from flowbook.engine.state_kinds import UNSTORED
 from flowbook.engine.task_keys import child_keys
 from flowbook.report.kept_notes import KEPT, LEFT_OUT, kept_briefly
-from flowbook.report.secret_names import shown_change
+from flowbook.report.secret_names import shown_change, shown_urls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -166,7 +166,7 @@ def _difference(name: str, text: str) -> str:
 def error_text(error: object) -> str:
     """Return an exception as one line, "ValueError: 80 flights have no weather"."""
     try:
-        message = str(error)
+        message = shown_urls(str(error))
     except BaseException as exc:  # noqa: BLE001  # a user's __str__ may raise, or exit
         message = f"(its message can't be shown: {type(exc).__name__})"
     kind = type(error).__name__
@@ -194,12 +194,11 @@ def trigger_name(spec: TaskSpec) -> str:
 
 def message(state: State) -> str:
     """Return a state's exception as a sentence if it has one, else its message."""
-    if not isinstance(state, (Failed, Retrying)):
-        return shorten(state.message or "", _MESSAGE_LENGTH)
-    if was_rejected(state):
-        return shorten(state.message or "", _MESSAGE_LENGTH)
+    said = shorten(shown_urls(state.message or ""), _MESSAGE_LENGTH)
+    if not isinstance(state, (Failed, Retrying)) or was_rejected(state):
+        return said
     error = state.raw_result  # as it is: `result` would load what is held elsewhere
-    return error_text(error) if isinstance(error, BaseException) else shorten(state.message or "", _MESSAGE_LENGTH)
+    return error_text(error) if isinstance(error, BaseException) else said
 
 
 def asked(spec: TaskSpec, state: State) -> str:

@@ -14,7 +14,16 @@ from flowbook._utils.secret_words import sounds_secret
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["MASK", "shown_change", "shown_parameters", "shown_text", "shown_value", "sounds_secret"]
+__all__ = [
+    "MASK",
+    "shown_change",
+    "shown_parameters",
+    "shown_text",
+    "shown_texts",
+    "shown_urls",
+    "shown_value",
+    "sounds_secret",
+]
 
 MASK = "*****"
 #: The end of a name that may sound secret, and what it is set to: `db_password=…`, `"apiKey": …`, `--token …`, `Pwd={…}`.
@@ -47,11 +56,23 @@ def shown_text(text: str) -> str:
     """Return a text with `*****` for passwords in URLs and connection strings, settings that sound secret, and keys."""
     if not _MAY_HOLD_ONE.search(text):
         return text
-    if "://" in text:
-        text = _URL.sub(rf"\g<before>{MASK}@", text)
-    text = _SETTING.sub(_without_value, text)
+    text = _SETTING.sub(_without_value, shown_urls(text))
     text = _BEARER.sub(rf"\g<before>{MASK}", text)
     return _PRIVATE_KEY.sub(rf"\g<before>{MASK}", text) if "PRIVATE KEY" in text else text
+
+
+def shown_urls(text: str) -> str:
+    """Return a text with `*****` for passwords in URLs, and the rest as it is: for messages that people look for a fault in."""
+    return _URL.sub(rf"\g<before>{MASK}@", text) if "://" in text else text
+
+
+def shown_texts(plain: Any) -> Any:  # noqa: ANN401  # JSON
+    """Return lists and dicts of plain data with each text in them as `shown_text`; keys of dicts stay as they are."""
+    if isinstance(plain, str):
+        return shown_text(plain)
+    if isinstance(plain, Mapping):
+        return {key: shown_texts(each) for key, each in plain.items()}
+    return [shown_texts(each) for each in plain] if isinstance(plain, list | tuple) else plain
 
 
 def shown_change(name: str, text: str) -> str:
@@ -65,13 +86,15 @@ def shown_parameters(given: Mapping[str, object]) -> dict[str, Any]:
 
 
 def shown_value(name: str, value: object, depth: int = 0) -> object:
-    """Return a value for people: `*****` if its name sounds secret; texts as `shown_text`, members of containers likewise.
+    """Return a value for people: `*****` if its name sounds secret and it is no bool or None; else as `shown_text`, members, too.
 
     Args:
         name: of the value; "" if it has none.
         value: plain data is looked into; another object is returned as it is.
         depth: how many containers it lies in; from 20 on it is masked.
     """
+    if value is None or isinstance(value, bool):
+        return value
     if sounds_secret(name) or depth > _DEEPEST:
         return MASK
     if isinstance(value, str):

@@ -340,6 +340,25 @@ def test_the_field_of_a_parameter_with_a_long_name_has_room(show: Callable[..., 
     assert label.locator(".mid").get_attribute("title") == name
 
 
+def test_the_field_of_a_secret_parameter_shows_nothing_and_keeps_it(show: Callable[..., Page]) -> None:
+    @task
+    def load(origin: str, db_password: str) -> int:
+        return len(origin + db_password)
+
+    with Flow("secrets") as flow:
+        load(flowbook.Parameter("origin", default="JFK"), flowbook.Parameter("db_password", default="hunter2"))
+    page = show(flow)
+
+    page.locator(_tab("plan")).click()
+    field = page.locator('[data-flowbook="parameters"] input[name="db_password"]')
+    field.wait_for()
+    shown = [field.get_attribute(name) for name in ("type", "placeholder")]
+
+    assert (shown, field.input_value()) == (["password", "unchanged"], "")
+    assert page.locator('[data-flowbook="parameters"] input[name="origin"]').input_value() == "JFK"
+    assert "hunter2" not in page.content()
+
+
 def test_a_click_on_a_run_shows_it(show: Callable[..., Page]) -> None:
     flow = _flow(3)
     flow.run(record=True)

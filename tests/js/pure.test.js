@@ -522,6 +522,13 @@ test("a parameter that can't be read is told with its value", () => {
   ]);
 });
 
+test("what stands for a secret is no wrong value of its type", () => {
+  const wrong = ["int", "float", "json", "str"].map((type) => complaint({ name: "pwd", type, required: true, secret: true }, "*****"));
+
+  assert.deepEqual(wrong, [null, null, null, null]);
+  assert.equal(complaint({ name: "pwd", type: "str", required: true, secret: true }, ""), "pwd needs a value.");
+});
+
 test("a parameter's type is told as Python calls it", () => {
   assert.deepEqual(
     [

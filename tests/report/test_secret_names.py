@@ -66,7 +66,23 @@ def test_a_name_sounds_secret(name):
     assert sounds_secret(name)
 
 
-@pytest.mark.parametrize("name", ["key", "keys", "passengers", "tokenizer", "pass_rate", "monkey", "author", ""])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "key",
+        "keys",
+        "passengers",
+        "tokenizer",
+        "pass_rate",
+        "monkey",
+        "author",
+        "",
+        "max_tokens",
+        "maxNewTokens",
+        "token_count",
+        "count_tokens",
+    ],
+)
 def test_a_name_sounds_like_no_secret(name):
     assert not sounds_secret(name)
 

@@ -1,4 +1,7 @@
-/** The form of the parameters: one field each, typed by its default. Values travel as text; Python reads them. */
+/**
+ * The form of the parameters: one field each, typed by its default. Values travel as text; Python reads them.
+ * Of a secret only a mask comes here; where nothing is typed it goes back, and Python takes the value that it stands for.
+ */
 
 import * as dom from "./dom.js";
 import { nameIn } from "./names.js";
@@ -11,12 +14,13 @@ import { nameIn } from "./names.js";
  * @param {Parameter} parameter
  * @param {string} text
  */
-export function complaint({ name, type, required }, text) {
+export function complaint({ name, type, required, secret }, text) {
   const value = text.trim();
   if (!value) return required ? `${name} needs a value.` : null;
+  if (secret && value === MASK) return null;
   if (type === "int" && !/^[+-]?\d[\d_]*$/.test(value)) return `${name} is an int: ${JSON.stringify(value)} is not a whole number.`;
   if (type === "float" && Number.isNaN(Number(value.replaceAll("_", "")))) return `${name} is a float: ${JSON.stringify(value)} is not a number.`;
-  if (type === "json") return jsonComplaint(name, value);
+  if (type === "json" && !secret) return jsonComplaint(name, value);
   return null;
 }
 
@@ -41,6 +45,9 @@ export function textOf({ type, default: value }) {
   return String(value);
 }
 
+/** What stands for a secret that there is. */
+export const MASK = "*****";
+
 const AS_JSON = 'Written as JSON, e.g. ["JFK", "EWR"] or {"n": 1}';
 let count = 0;
 
@@ -48,6 +55,8 @@ let count = 0;
 export class ParameterForm {
   /** @type {Map<string, HTMLInputElement>} */
   #fields = new Map();
+  /** What stands for a secret that is there, by name. @type {Map<string, string>} */
+  #masks = new Map();
   #wrong = dom.h("p", { class: "wrong", role: "alert", hidden: true });
 
   /**
@@ -80,7 +89,8 @@ export class ParameterForm {
     this.#wrong.hidden = true;
     for (const parameter of this.parameters) {
       const field = /** @type {HTMLInputElement} */ (this.#fields.get(parameter.name));
-      const text = parameter.type === "bool" ? String(field.checked) : field.value;
+      const typed = parameter.type === "bool" ? String(field.checked) : field.value;
+      const text = typed || (this.#masks.get(parameter.name) ?? "");
       const why = complaint(parameter, text);
       dom.set(field, { "aria-invalid": why ? "true" : null });
       if (why) {
@@ -89,7 +99,7 @@ export class ParameterForm {
         field.focus();
         return null;
       }
-      if (text.trim() || parameter.type === "str") texts[parameter.name] = text;
+      if (text.trim() || (parameter.type === "str" && !parameter.secret)) texts[parameter.name] = text;
     }
     return texts;
   }
@@ -98,6 +108,7 @@ export class ParameterForm {
   #row(parameter, text) {
     const id = `fb-p${count}-${parameter.name}`;
     const field = fieldOf(parameter, id, text);
+    if (parameter.secret) this.#masks.set(parameter.name, text);
     this.#fields.set(parameter.name, field);
     return [
       dom.h("label", { for: id, class: "mono" }, nameIn(parameter.name)),
@@ -108,25 +119,27 @@ export class ParameterForm {
 }
 
 /** @param {Parameter} parameter @param {string} id @param {string} text */
-function fieldOf({ name, type, required }, id, text) {
+function fieldOf({ name, type, required, secret }, id, text) {
   const field = dom.h("input", {
     id,
     name,
     "data-action": "parameter",
-    type: type === "bool" ? "checkbox" : "text",
-    autocomplete: "off",
+    type: type === "bool" ? "checkbox" : secret ? "password" : "text",
+    autocomplete: secret ? "new-password" : "off",
     spellcheck: "false",
   });
   if (type === "bool") {
     field.checked = text.toLowerCase() === "true";
     return field;
   }
-  field.value = text;
+  const isKept = secret && text.includes(MASK);
+  field.value = secret ? "" : text;
   dom.set(field, {
     class: type === "json" ? "mono" : null,
     inputmode: type === "int" ? "numeric" : null,
-    required: Boolean(required),
-    placeholder: required ? "needed" : null,
+    required: Boolean(required) && !isKept,
+    placeholder: isKept ? "unchanged" : required ? "needed" : null,
+    title: secret ? "A secret by its name: it isn't shown, and isn't saved with the notebook" : null,
   });
   return field;
 }

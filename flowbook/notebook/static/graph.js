@@ -13,7 +13,7 @@ import * as states from "./states.js";
 import { nameCut } from "./text_fit.js";
 
 /** @typedef {{key: string, kind: string, up: string[], down: string[], x: number, y: number, w: number, h: number, members?: string[]}} GraphNode */
-/** @typedef {{name: string, type: string, default?: unknown, required?: boolean, python?: string}} Parameter */
+/** @typedef {{name: string, type: string, default?: unknown, required?: boolean, python?: string, secret?: boolean}} Parameter */
 /** @typedef {{version: number, flow: string, svg: string, width: number, height: number, nodes: GraphNode[], parameters: Parameter[], tasks?: number, by?: string, aside?: string[]}} Graph */
 /** @typedef {import("./wire.js").Task} Task */
 /** @typedef {{selected: string | null, filter: string | null, matches: (key: string) => boolean, lit?: (from: string, to: string) => boolean}} Lens `lit` tells which edges stand out while nothing is selected */

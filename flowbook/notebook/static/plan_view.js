@@ -1,6 +1,7 @@
 /** The plan, before a run: on the graph, or as a table, what would become of each task and why. Nothing runs for it. */
 
 import * as dom from "./dom.js";
+import { MASK } from "./form.js";
 import * as format from "./format.js";
 import { nameIn } from "./names.js";
 import * as plans from "./plan.js";
@@ -145,7 +146,10 @@ export class PlanView {
   #given() {
     const values = this.given.parameters() ?? {};
     const { aside = [], parameters } = this.given.graph();
-    return [...aside.map((key) => told(key, plans.GATHERED)), ...parameters.map(({ name }) => told(name, plans.parameterOf(values[name] ?? "")))];
+    return [
+      ...aside.map((key) => told(key, plans.GATHERED)),
+      ...parameters.map(({ name, secret }) => told(name, plans.parameterOf(secret && values[name] ? MASK : (values[name] ?? "")))),
+    ];
   }
 
   /** @param {Plan} plan */

@@ -65,7 +65,7 @@ export class RunSection {
 
   /** @param {Run | null} run */
   #values(run) {
-    const types = new Map(this.#parameters.map(({ name, type }) => [name, type]));
-    return Object.entries(run?.parameters ?? {}).map(([name, text]) => [name, types.get(name) === "str" ? JSON.stringify(text) : text]);
+    const texts = new Set(this.#parameters.filter(({ type, secret }) => type === "str" && !secret).map(({ name }) => name));
+    return Object.entries(run?.parameters ?? {}).map(([name, text]) => [name, texts.has(name) ? JSON.stringify(text) : text]);
   }
 }
