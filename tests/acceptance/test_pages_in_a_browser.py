@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -329,6 +330,25 @@ def test_what_resume_would_run_is_shown_before_it_is_pressed(open_page: Callable
     page.locator('.tablist [data-tab="plan"]').wait_for(state="hidden")
 
     assert faults == []
+
+
+def test_a_run_whose_process_was_killed_is_resumed_from_its_page(
+    open_page: Callable[..., Page], server: Server
+) -> None:
+    place = server.folder / "died"
+    code = f"from tests.pages import flows\nflows.broken_off({str(place)!r}).run(record=True, progress=False)\n"
+    died = subprocess.run([sys.executable, "-c", code], env=server.environment, capture_output=True, check=False)
+    run_id = place.read_text("utf-8")
+    page = open_page(f"/runs/{run_id}")
+    page.locator(f'{LIVE}[data-state="Crashed"]').wait_for()
+    picture(page, "page-crashed-light-1400")
+
+    page.locator('.head [data-action="resume"]:not([aria-disabled])').click()
+    page.locator(f'{LIVE}[data-state="Success"]').wait_for()
+
+    told = server.python(f"import flowbook; print(flowbook.run({run_id!r})['publish'].result)")
+    assert died.returncode == -signal.SIGKILL
+    assert told == "published 6"
 
 
 DEPLOY = """

@@ -2,14 +2,17 @@
 
 import dataclasses
 import datetime as dt
+import os
+import signal
 import sys
+from pathlib import Path
 
 import pandas as pd
 
-from flowbook import Flow, task
+from flowbook import Flow, context, task
 from flowbook.triggers import manual_only
 
-__all__ = ["agreeing", "asking", "asking_each", "caching", "differing", "failing", "hostile", "partly"]
+__all__ = ["agreeing", "asking", "asking_each", "broken_off", "caching", "differing", "failing", "hostile", "partly"]
 
 
 @task
@@ -47,6 +50,22 @@ def fail():
 def asking():
     with Flow("delays") as flow:
         publish(approve(load(), threshold=20))
+    return flow
+
+
+@task
+def survive(sizes, place):
+    """Kill the process the first time, and leave the id of the run at `place`."""
+    file = Path(place)
+    if not file.exists():
+        file.write_text(context.flow_run_id, "utf-8")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return sum(sizes)
+
+
+def broken_off(place):
+    with Flow("broken_off") as flow:
+        publish(survive(sizes(), place))
     return flow
 
 
