@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowbook._utils.installed_files import installed
 from flowbook.engine.remote_error import RemoteError
 from flowbook.report.frame_values import frame_values
 from flowbook.report.secret_literals import without_secrets
@@ -210,6 +211,7 @@ def is_mine(file: str) -> bool:
         and "dist-packages" not in path
         and not path.startswith(_OUTSIDE)
         and not _FLOWBOOK.search(path)
+        and installed(file) is None
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any, SupportsIndex
 
 from flowbook.results.serializer import pickle_to
 from flowbook.results.unpicklable import unpicklable
-from flowbook.results.user_code import is_user_module
+from flowbook.results.user_code import travels_by_value
 
 __all__ = ["PickledValue"]
 
@@ -131,6 +131,6 @@ class _Quick(pickle.Pickler):
     """Pickles by reference; raises PicklingError for functions and classes of the user's own modules."""
 
     def reducer_override(self, obj: object) -> Any:  # noqa: ANN401  # as pickle says
-        if isinstance(obj, (type, FunctionType)) and is_user_module(getattr(obj, "__module__", None)):
+        if isinstance(obj, (type, FunctionType)) and travels_by_value(getattr(obj, "__module__", None)):
             raise pickle.PicklingError
         return NotImplemented

@@ -21,7 +21,7 @@ from flowbook.exceptions import DamagedValueError, FlowbookError, UnpicklableErr
 from flowbook.results.old_names import load_old
 from flowbook.results.streamed import Streamed, whole
 from flowbook.results.unpicklable import unpicklable
-from flowbook.results.user_code import user_modules
+from flowbook.results.user_code import modules_by_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -213,7 +213,7 @@ def pickle_to(
         pickled()
         return
     with _by_value_lock:
-        modules = [module for name in user_modules() if _can_go_by_value(module := sys.modules[name])]
+        modules = [module for name in modules_by_value() if _can_go_by_value(module := sys.modules[name])]
         for module in modules:
             cloudpickle.register_pickle_by_value(module)
         try:

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowbook._utils.installed_files import installed
 from flowbook.engine.remote_error import RemoteError, safe_str
 from flowbook.report.error_view import COMPILED, code_locations, describe_error, is_mine, source_lines
 from flowbook.report.frame_values import frame_values
@@ -124,6 +125,8 @@ def _package(file: str) -> str:
     for folder in ("site-packages", "dist-packages"):
         if folder in parts:
             return Path(parts[len(parts) - parts[::-1].index(folder)]).stem
+    if (found := installed(file)) is not None:
+        return found.package
     if Path(file).suffix in COMPILED:
         return parts[0]  # such names are relative to the folder of packages
     return "flowbook" if "flowbook" in parts else "Python"

@@ -107,6 +107,14 @@ def test_what_is_installed_is_not_the_users(tmp_path) -> None:
     assert [file for file in files if is_mine(file)] == [mine]
 
 
+def test_what_was_installed_into_a_folder_of_its_own_is_not_the_users(tmp_path, monkeypatch) -> None:
+    (tmp_path / "tool-1.0.dist-info").mkdir()
+    (tmp_path / "tool-1.0.dist-info" / "RECORD").write_text("tool/__init__.py,,\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert [is_mine(str(tmp_path / file)) for file in ("tool/__init__.py", "steps.py")] == [False, True]
+
+
 def _check(missing, api_key):
     if missing and api_key:
         raise ValueError(missing)

@@ -235,6 +235,20 @@ def test_a_module_within_a_package_of_the_users_is_followed(tmp_path, monkeypatc
     assert code_hash(task) != before
 
 
+def test_a_package_in_a_folder_of_its_own_is_followed_unless_it_was_installed_there(tmp_path, monkeypatch):
+    for name in ("own_tool", "installed_tool"):
+        (tmp_path / f"{name}.py").write_text("TABLE = [1]\ndef step(x): return x + len(TABLE)\n")
+    (tmp_path / "installed_tool-1.0.dist-info").mkdir()
+    (tmp_path / "installed_tool-1.0.dist-info" / "RECORD").write_text("installed_tool.py,,\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    source = "import {0}\ndef task(x): return {0}.step(x), {0}.TABLE"
+
+    own, installed = (read_code(made(source.format(name))).variables for name in ("own_tool", "installed_tool"))
+
+    assert own == {"global TABLE": [1]}
+    assert installed == {}
+
+
 @pytest.mark.parametrize(
     ("head", "register", "call"),
     [
