@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 import shlex
+import threading
 from typing import TYPE_CHECKING
 
 from flowbook.cli.run_ends import find_run, say_state
 from flowbook.engine.answer import was_rejected
 from flowbook.engine.state_kinds import failed_by_itself
-from flowbook.exceptions import ArgumentError
+from flowbook.exceptions import ArgumentError, ResultGoneError, UnpicklableError
+from flowbook.flow_run.recorded_decision import cancel_recorded, recorded_state
+from flowbook.flow_run.run_names import find_run_id
 from flowbook.notebook.run_text import cancelled
+from flowbook.store import open_store
 from flowbook.terminal.lines import printable
 from flowbook.terminal.reporting import has_display
 
@@ -19,20 +23,40 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from flowbook.cli.output import Output
+    from flowbook.flow_run.recorded_decision import RecordedState
     from flowbook.flow_run.run import FlowRun
 
 __all__ = ["cancel", "reject", "resume", "retry", "skip"]
 
+_LOOK_S = 0.05
+
 
 def cancel(args: Namespace, out: Output) -> int:
     """Cancel a run, wherever it goes on."""
-    run = find_run(args.run)
+    try:
+        run = find_run(args.run)
+    except (ResultGoneError, UnpicklableError):  # its flow or its inputs can't be loaded, nor need be
+        return _cancel_by_record(args, out)
     run.cancel(by=args.by, note=args.note, now=args.now)
+    _say_what_runs(run, args, out)
+    run.wait()
+    return say_state(run, out)
+
+
+def _cancel_by_record(args: Namespace, out: Output) -> int:
+    store, pause = open_store(), threading.Event()
+    run = cancel_recorded(store, find_run_id(store, args.run), by=args.by, note=args.note, now=args.now)
+    _say_what_runs(run, args, out)
+    while run.is_owned:
+        pause.wait(_LOOK_S)
+        run = recorded_state(store, run.run_id)
+    return say_state(run, out)
+
+
+def _say_what_runs(run: FlowRun | RecordedState, args: Namespace, out: Output) -> None:
     if not (args.now or out.is_json or run.state.is_finished()):
         out.line(printable(cancelled(run)))
         out.line(f"To stop it now: flowbook run cancel {shlex.quote(args.run)} --now")
-    run.wait()
-    return say_state(run, out)
 
 
 def resume(args: Namespace, out: Output) -> int:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from flowbook.cli.output import Output
     from flowbook.core.flow import Flow
     from flowbook.engine.state import State
+    from flowbook.flow_run.recorded_decision import RecordedState
     from flowbook.flow_run.run import FlowRun
 
 __all__ = ["find_run", "say_state"]
@@ -36,7 +37,7 @@ def _flow_in(file: str, run_id: str) -> Flow:
     return flow_in(file, open_store().runs.get(run_id).flow)
 
 
-def say_state(run: FlowRun, out: Output) -> int:
+def say_state(run: FlowRun | RecordedState, out: Output) -> int:
     """Say how a run stands; return 1 if it failed."""
     state = run.state
     name = type(state).__name__

@@ -7,14 +7,14 @@ the run's flow runs in the process that decides, which may be a server.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.state import Cancelled, Crashed, Pending, Scheduled, Submitted
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import ArgumentError, RunClaimedError, StartTaskError, UnknownTaskError
 from flowbook.flow_run.ask_owner import ask_owner
-from flowbook.flow_run.decision import decided
+from flowbook.flow_run.decision import Decision, decided
 from flowbook.flow_run.flow_runner_of import flow_runner_of
 from flowbook.flow_run.plain_values import plain_value
 from flowbook.flow_run.recording import Recording
@@ -24,20 +24,58 @@ from flowbook.flow_run.stored_inputs import StoredInputs
 from flowbook.flow_run.submission import Submission, emit_submitted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flowbook.engine.run_inputs import MissingInput
     from flowbook.engine.state import State
-    from flowbook.flow_run.decision import Decision
     from flowbook.flow_run.ports import FlowRunner
     from flowbook.store import Store
     from flowbook.store.run_snapshot import RunSnapshot
 
-__all__ = ["decide_recorded"]
+__all__ = ["RecordedState", "cancel_recorded", "decide_recorded", "recorded_state"]
 
 _LOOK_S = 0.05
 #: How long a process that is being started may take to claim its run.
 _STARTS_S = 60.0
 #: For runs that have no flow runner: a process of this machine.
 _USUAL = {"type": "universal", "config": {}}
+
+
+class RecordedState(NamedTuple):
+    """How a recorded run stands, as far as its record says.
+
+    Attributes:
+        run_id: of the run.
+        number: of the run.
+        flow_name: of its flow.
+        state: of the flow; Crashed if its process died in the middle.
+        states: of the tasks that have one, by key, children of mapped tasks too.
+        is_owned: whether a process has it, so that more may come.
+    """
+
+    run_id: str
+    number: int | None
+    flow_name: str
+    state: State
+    states: Mapping[str, State]
+    is_owned: bool
+
+
+def recorded_state(store: Store, run_id: str) -> RecordedState:
+    """Return how a run stands now. Raises UnknownRunError."""
+    recording = Recording.of(store, run_id)
+    snapshot = recording.snapshot()
+    states = snapshot.states()
+    state = states.pop(FLOW, Pending())
+    if not snapshot.is_owned:
+        state, states = _state_of_flow(state, snapshot), broken_off(states)
+    return RecordedState(run_id, recording.number, recording.record.flow, state, states, snapshot.is_owned)
+
+
+def cancel_recorded(store: Store, run_id: str, *, by: str, note: str, now: bool) -> RecordedState:
+    """Cancel a run, wherever it is; with `now`, stop what runs, too. Return how it stands then; raises as `decide_recorded`."""
+    decide_recorded(store, run_id, Decision("cancel_now" if now else "cancel", by=by, note=note))
+    return recorded_state(store, run_id)
 
 
 def decide_recorded(store: Store, run_id: str, decision: Decision, *, waiting: tuple[str, int] | None = None) -> None:
@@ -126,7 +164,7 @@ def _decide_at_rest(recording: Recording, snapshot: RunSnapshot, decision: Decis
     if decision.action in {"cancel", "cancel_now"}:
         if not isinstance(state, Scheduled | Crashed):
             return  # it is over
-        if not has_begun:
+        if not (has_begun and any(task.get("cleans_up") for task in recording.record.graph.get("tasks", ()))):
             _cancel(recording, snapshot, decision)
             return
     else:
@@ -147,7 +185,7 @@ def _state_of_flow(state: State, snapshot: RunSnapshot) -> State:
 
 
 def _cancel(recording: Recording, snapshot: RunSnapshot, decision: Decision) -> None:
-    """Record that a run was cancelled that has not begun."""
+    """Record that a run was cancelled of which nothing has to run any more."""
     state = Cancelled("Cancelled by a person.")
     seq = snapshot.last_seq + 1
     with recording.claimed(decision.by):

@@ -1,13 +1,14 @@
 """What lists and commands say of a run from an order to cancel it until what runs has ended: all say the same."""
 
 import json
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import flowbook
-from flowbook import Flow, config, task
+from flowbook import Flow, config, task, triggers
 from flowbook.api.app import create_app
 from flowbook.api.settings import ApiSettings
 from flowbook.cli.main import main
@@ -19,12 +20,13 @@ from tests.api.conftest import TOKEN, Client
 from tests.scripts import wait_for
 
 
-def _started(folder, *, mapped=False):
+def _started(folder, *, mapped=False, is_stored=True):
     """Return a run whose first task, or the children of one, runs until there is a file "gate"."""
     begun, gate = str(folder / "begun"), str(folder / "gate")
+    lock = None if is_stored else threading.Lock()  # with one the flow can't be stored
 
     @task
-    def load(_):
+    def load(_, _lock=lock):
         Path(begun).touch()
         wait_for(Path(gate))
 
@@ -126,8 +128,9 @@ class _Lines:
     def flush(self): ...
 
 
-def test_the_command_that_cancels_says_what_still_runs_and_how_to_stop_it(tmp_path, monkeypatch):
-    run, lines = _started(tmp_path), _Lines(tmp_path / "gate")
+@pytest.mark.parametrize("is_stored", [True, False], ids=["with its flow", "without its flow"])
+def test_the_command_that_cancels_says_what_still_runs_and_how_to_stop_it(is_stored, tmp_path, monkeypatch):
+    run, lines = _started(tmp_path, is_stored=is_stored), _Lines(tmp_path / "gate")
     monkeypatch.setattr("sys.stdout", lines)
 
     code = main(["run", "cancel", "last"])
@@ -139,3 +142,18 @@ def test_the_command_that_cancels_says_what_still_runs_and_how_to_stop_it(tmp_pa
         f"long run {run.number} is cancelled.",
     ]
     assert code == 0
+
+
+def test_a_run_at_rest_whose_flow_was_not_stored_is_cancelled(capsys):
+    lock = threading.Lock()
+
+    @task(trigger=triggers.manual_only)
+    def approve(_lock=lock): ...
+
+    with Flow("locked") as flow:
+        approve()
+    flow.run(record=True)
+    run_id = flow.last_run.run_id
+
+    assert json.loads(_said(capsys, "run", "cancel", run_id, "--by", "ana", "--json"))["state"] == "Cancelled"
+    assert [(each.action, each.by) for each in open_store().history.decisions(run_id)] == [("cancel", "ana")]
