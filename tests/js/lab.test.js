@@ -257,7 +257,7 @@ test("a restart, another version and a forgotten run are one sentence each", asy
   assert.deepEqual(told.slice(1), [
     { state: "none", text: "There is no run 'r'.", remedy: null },
     { state: "none", text: "Page and kernel have different versions of flowbook. Restart the kernel, and reload the page.", remedy: null },
-    { state: "none", text: "The kernel was restarted. %load_ext flowbook makes this panel live again.", remedy: "make-live" },
+    { state: "none", text: "The kernel was restarted. %load_ext flowbook makes this panel live again.", remedy: "make-live", ended: true },
   ]);
   link.end();
 });

@@ -9,7 +9,7 @@ import { complaint, textOf, typeOf } from "../../flowbook/notebook/static/form.j
 import * as format from "../../flowbook/notebook/static/format.js";
 import { footing, refusal, request } from "../../flowbook/notebook/static/frame.js";
 import { reach, step } from "../../flowbook/notebook/static/graph_keys.js";
-import { buttons, progress, sentence } from "../../flowbook/notebook/static/head.js";
+import { buttons, lastKnown, progress, sentence } from "../../flowbook/notebook/static/head.js";
 import { primaryOf, tabsOf } from "../../flowbook/notebook/static/inspector.js";
 import { load } from "../../flowbook/notebook/static/loader.js";
 import { moved } from "../../flowbook/notebook/static/menu.js";
@@ -158,6 +158,35 @@ test("the head says what waits and what failed", () => {
   assert.equal(sentence(run, [paused, failed]), "1 task waits for you, 1 failed");
   assert.equal(sentence({ ...run, state: "Paused" }, [paused]), "approve waits for you");
   assert.equal(sentence({ ...run, message: "all went well" }, []), "all went well");
+});
+
+test("of a run that was under way when it was heard of last the head says when that was", () => {
+  const run = /** @type {any} */ ({ id: "1", state: "Running", stage: "running", message: "The flow runs.", where: "here" });
+  const ended = /** @type {const} */ ({ state: "none", ended: true });
+  const none = /** @type {const} */ ({ state: "none" });
+  const lab = /** @type {const} */ ({ run, status: "saved", connection: ended, host: "lab" });
+
+  const known = [
+    lab,
+    { ...lab, run: { ...run, where: "elsewhere" } },
+    { ...lab, connection: none },
+    { ...lab, connection: none, host: "report" },
+    { ...lab, status: /** @type {const} */ ("unavailable"), connection: none, host: "widget" },
+    { ...lab, run: { ...run, state: "Paused", stage: "waiting" } },
+    { ...lab, status: /** @type {const} */ ("live"), connection: none },
+    { ...lab, host: "page" },
+  ].map(lastKnown);
+
+  assert.deepEqual(known, [
+    "when the kernel ended",
+    "in a process of its own when the kernel ended",
+    "when this was saved",
+    "when the report was written",
+    "when the kernel ended",
+    null,
+    null,
+    null,
+  ]);
 });
 
 test("of a run in which nothing failed the head says no more than its state, and why it succeeded where something did", () => {

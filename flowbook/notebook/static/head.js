@@ -58,6 +58,18 @@ export const isBrokenOff = (run) => run?.stage === "over" && (run.state === "Cra
 /** Whether the run has work of its own to do. @param {Run | null} run */
 export const isUnderWay = (run) => run?.stage === "running";
 
+/**
+ * How a run stood that was under way when it was heard of last, as the words after its state; null if it is known how it stands.
+ *
+ * @param {Pick<View, "run" | "status" | "connection" | "host">} view
+ */
+export function lastKnown({ run, status, connection, host }) {
+  if (!isUnderWay(run) || host === "page" || (status !== "saved" && status !== "unavailable")) return null;
+  const kept = host === "report" ? "the report was written" : "this was saved";
+  const where = run?.where === "elsewhere" ? "in a process of its own " : "";
+  return `${where}when ${connection.ended || status === "unavailable" ? "the kernel ended" : kept}`;
+}
+
 /** One sentence on what waits or is wrong. @param {Run | null} run @param {Need[]} needs @param {{failed: number, paused: number}} [totals] `needs` may list some only */
 export function sentence(run, needs, totals) {
   const first = needs.find(({ kind }) => kind === "paused");
@@ -165,8 +177,10 @@ export class Head {
     sayName(this.#name, flow);
     dom.say(this.#number, run?.number ? `run ${run.number}` : "not started");
     dom.set(this.#word, { "data-state": state });
-    dom.say(this.#word, state);
-    dom.say(this.#said, [sentence(run, view.needs, view), editsIn(run)].filter(Boolean).join("; ").replace(".; ", "; "));
+    const known = lastKnown(view);
+    dom.say(this.#word, known === null ? state : `Was ${state.toLowerCase()}`);
+    const said = sentence(run && known !== null ? { ...run, message: "" } : run, view.needs, view);
+    dom.say(this.#said, [known, said, editsIn(run)].filter(Boolean).join("; ").replace(".; ", "; "));
     this.#showLink(view);
     this.#showNotice(view);
     this.#showDone(view);

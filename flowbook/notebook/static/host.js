@@ -32,7 +32,7 @@
  * `text` is a sentence on why, or empty; `remedy` is what can be done about it; `answers` are the types of questions that the host
  * answers itself where no kernel does.
  *
- * @typedef {{state: "open" | "opening" | "none" | "lost", text?: string, remedy?: "make-live" | null, answers?: string[]}} Connection
+ * @typedef {{state: "open" | "opening" | "none" | "lost", text?: string, remedy?: "make-live" | null, ended?: boolean, answers?: string[]}} Connection
  */
 
 /** @typedef {{at: number, details: Record<string, any>, answers: Record<string, any>, note?: string}} Saved */

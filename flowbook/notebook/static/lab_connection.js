@@ -28,8 +28,8 @@ export const SAYS = {
   // Said while a click waits.
   between: { state: "open", text: "This kernel answers when the running cell has ended; with ipykernel 7, it would answer at once." },
   broken: { state: "opening", text: "The connection to the server is lost. Trying again." },
-  restarted: { state: "none", text: "The kernel was restarted. %load_ext flowbook makes this panel live again.", remedy: "make-live" },
-  dead: { state: "none", text: "The kernel is gone.", remedy: "make-live" },
+  restarted: { state: "none", text: "The kernel was restarted. %load_ext flowbook makes this panel live again.", remedy: "make-live", ended: true },
+  dead: { state: "none", text: "The kernel is gone.", remedy: "make-live", ended: true },
   unknown: { state: "none", text: "This kernel doesn't know flowbook yet: run %load_ext flowbook.", remedy: "make-live" },
   version: { state: "none", text: "Page and kernel have different versions of flowbook. Restart the kernel, and reload the page.", remedy: null },
 };
