@@ -53,6 +53,7 @@ def export_module(shell: InteractiveShell, flows: NotebookFlows, name: str | Non
         UsageError: if there is no such flow, the file is somebody else's, or the flow needs what only a notebook can run.
     """
     path = Path(file).expanduser()
+    _refuse_others(path)
     if name is None and len(flows.names()) == 1:
         (name,) = flows.names()
     flow = flows.flow(name)
@@ -60,7 +61,6 @@ def export_module(shell: InteractiveShell, flows: NotebookFlows, name: str | Non
     if cell is None:
         msg = f"Flow {flow.name!r} wasn't written by a %%flow cell. Copy the cells that write it into {path.name}."
         raise UsageError(msg)
-    _refuse_others(path)
     options, imports = _options(cell.cache, cell.executor)
     body = shell.transform_cell(cell.body)
     source = FlowSource(flow.name, body, options, imports, _parameters(flow), notebook_name(shell))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 from IPython.core.error import UsageError
 
 from flowbook.engine.state_kinds import RUNNING, failed_by_itself
-from flowbook.exceptions import FlowbookError
+from flowbook.exceptions import FlowbookError, ResultGoneError, UnknownRunError, UnpicklableError
+from flowbook.flow_run.recorded_decision import cancel_recorded
 from flowbook.flow_run.run_comparison import earlier_run
 from flowbook.flow_run.run_names import words_of_run
 from flowbook.notebook.arguments import parse_flow_runner, parse_parameters
@@ -21,6 +22,7 @@ from flowbook.notebook.panel_actions import Decided
 from flowbook.notebook.run_list import RunList, newest_runs
 from flowbook.notebook.run_report import write_report
 from flowbook.notebook.run_text import cancelled
+from flowbook.store import open_store
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -41,6 +43,8 @@ __all__ = ["ACTIONS", "Action", "LineActions", "Screen", "lists_actions", "writt
 _M = TypeVar("_M", bound="Callable[..., object]")
 
 _PANELS_AT_MOST = 5
+#: Of actions that take two runs.
+_QUOTED = "A run that several words name needs quotes."
 
 
 class Action(NamedTuple):
@@ -176,9 +180,13 @@ class LineActions:
             msg = f"%flow {args.action}: no such action. {advice}"
             raise UsageError(msg)
         names = _joined(args.names, action)
+        if not all(name.strip() for name in names):
+            msg = f"%flow {args.action}: '' names nothing. Write %flow {args.action} {action.usage}."
+            raise UsageError(msg)
         if action.most is not None and len(names) > action.most:
             more = " ".join(names[action.most :])
-            msg = f"%flow {args.action}: what is {more!r} for? Write %flow {args.action} {action.usage}."
+            quoted = f" {_QUOTED}" if "EARLIER" in action.usage else ""
+            msg = f"%flow {args.action}: what is {more!r} for? Write %flow {args.action} {action.usage}.{quoted}"
             raise UsageError(msg)
         for option in _OPTIONS:
             if getattr(args, option) and option not in action.options:
@@ -229,12 +237,28 @@ class LineActions:
     def _compare(self, args: Namespace) -> RunComparison:
         run = self._flows.any_run(args.name)
         if args.tasks:
-            return self._flows.any_run(args.tasks[0]).compare(run)
+            return self._earlier(run, args.name, args.tasks[0]).compare(run)
         earlier = earlier_run(run)
         if earlier is None:
             msg = f"There is no run of {run.flow_name} before run {run.number}. Name the one to compare it with."
             raise UsageError(msg)
         return self._flows.run(earlier).compare(run)
+
+    def _earlier(self, run: FlowRun, name: str, earlier: str) -> FlowRun:
+        """Return the run that the second word names. Raises UsageError if that can't be, and both words may mean one run."""
+        is_one = words_of_run([name, earlier]) > 1
+        quoted = f"{_QUOTED[:-1]}: %flow compare '{name} {earlier}'."
+        try:
+            found = self._flows.any_run(earlier)
+        except UnknownRunError as error:
+            if not is_one:
+                raise
+            msg = f"{error} {quoted}"
+            raise UsageError(msg) from error
+        if is_one and found.run_id == run.run_id:
+            msg = f"{name} and {earlier} are both {run.flow_name}, run {run.number}. {quoted}"
+            raise UsageError(msg)
+        return found
 
     def _debug(self, args: Namespace) -> None:
         run = self._flows.any_run(args.name)
@@ -370,7 +394,13 @@ class LineActions:
         return run
 
     def _cancel(self, args: Namespace) -> None:
-        run = self._flows.run_in(args.name, (*RUNNING, "Paused"))
+        try:
+            run = self._flows.run_in(args.name, (*RUNNING, "Paused"))
+        except (ResultGoneError, UnpicklableError):  # its flow or its inputs can't be loaded, nor need be
+            run_id = self._flows.run_id(args.name)
+            found = cancel_recorded(open_store(), run_id, by=person(), note=args.note, now=args.now)
+            self._say(cancelled(found, now=args.now))
+            return
         run.cancel(by=person(), note=args.note, now=args.now)
         self._say(cancelled(run, now=args.now))
 

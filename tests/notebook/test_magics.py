@@ -12,7 +12,7 @@ from IPython.core.error import UsageError
 from ipywidgets import Widget
 
 import flowbook
-from flowbook import Flow, Parameter
+from flowbook import Flow, Parameter, task, triggers
 from flowbook.engine.events import Decided
 from flowbook.engine.state import Running
 from flowbook.notebook import extension
@@ -148,6 +148,16 @@ def test_an_input_may_be_changed_before_a_task_goes_on(shell):
             "%flow export delays.txt: give a file that ends in .py, for the flow, or in .html, for a run.",
         ),
         ("run delays --frobnicate", "unrecognized arguments: --frobnicate. Tab lists the options."),
+        ("export nope", "%flow export nope: give a file that ends in .py, for the flow, or in .html, for a run."),
+        ("list ''", "%flow list: '' names nothing. Write %flow list [FLOW]."),
+        ("cancel ' '", "%flow cancel: '' names nothing. Write %flow cancel RUN."),
+        (
+            "compare delays last failed",
+            (
+                "%flow compare: what is 'failed' for? Write %flow compare RUN [EARLIER]. "
+                "A run that several words name needs quotes."
+            ),
+        ),
         ("cancel delays parse", "%flow cancel: what is 'parse' for? Write %flow cancel RUN."),
         ("resume delays approve --input values", "--input 'values' isn't NAME=VALUE. Write e.g. --input origin=JFK."),
         ("run delays --param 'n=1", "No closing quotation. Close it, as in --param 'city=New York'."),
@@ -693,6 +703,21 @@ HOW_TO_NAME_A_RUN = (
         ("resume nobody", "There is no run 'nobody' in this store. " + HOW_TO_NAME_A_RUN),
         ("resume delays publish", "publish isn't waiting yet: it is Pending. What waits: approve."),
         ("retry delays", "Nothing failed in run 1 of 'delays': it is Paused."),
+        (
+            "compare last failed",
+            (
+                f"There is no run 'failed' in this store. {HOW_TO_NAME_A_RUN} "
+                "A run that several words name needs quotes: %flow compare 'last failed'."
+            ),
+        ),
+        (
+            "compare delays 1",
+            (
+                "delays and 1 are both delays, run 1. "
+                "A run that several words name needs quotes: %flow compare 'delays 1'."
+            ),
+        ),
+        ("compare delays nobody", "There is no run 'nobody' in this store. " + HOW_TO_NAME_A_RUN),
         ("resume delays aprove", "Flow 'delays' has no task 'aprove'. Did you mean 'approve'?"),
     ],
 )
@@ -745,6 +770,22 @@ def test_cancel_finds_an_older_run_that_waits(shell, capsys):
 
     assert type(flowbook.run(waiting.run_id).state).__name__ == "Cancelled"
     assert capsys.readouterr().out == "delays, run 1 is over: Cancelled.\n"
+
+
+def test_cancel_needs_no_flow_that_could_not_be_stored(shell, capsys):
+    lock = threading.Lock()
+
+    @task(trigger=triggers.manual_only)
+    def approve(_lock=lock): ...
+
+    with Flow("locked") as flow:
+        approve()
+    flow.run(record=True)
+
+    shell.run_line_magic("flow", "cancel locked")
+
+    assert flow.last_run.state.is_cancelled()
+    assert capsys.readouterr().out == f"locked, run {flow.last_run.number} is over: Cancelled.\n"
 
 
 def test_resume_finds_an_older_run_that_waits(shell):
