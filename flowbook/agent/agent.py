@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from flowbook.agent.claimed_run import ClaimedRun
 from flowbook.agent.lost_runs import LostRuns
 from flowbook.agent.news import News
-from flowbook.engine.remote_error import safe_str
+from flowbook.engine.remote_error import error_line
 from flowbook.exceptions import FlowbookError, RunClaimedError
 from flowbook.flow_run.flow_runner_of import flow_runner_of
 from flowbook.flow_run.submission import claim_for_process, claim_to_begin
@@ -297,7 +297,7 @@ class Agent:
             self._tell_trouble(what, str(error))
         except Exception as error:  # noqa: BLE001  # the border to chores and flow runners, and the agent goes on
             _log.debug("The agent %s goes on after an error.", self.settings.name, exc_info=True)
-            self._tell_trouble(what, f"{type(error).__name__}: {safe_str(error)}")
+            self._tell_trouble(what, error_line(error))
         else:
             self._troubles.pop(what, None)
             return True

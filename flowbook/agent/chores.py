@@ -11,7 +11,7 @@ from flowbook.agent.kept_containers import KeptContainers
 from flowbook.agent.kept_jobs import KeptJobs
 from flowbook.agent.news import News
 from flowbook.deployments.due_runs import schedule_due_runs
-from flowbook.engine.remote_error import safe_str
+from flowbook.engine.remote_error import error_line, safe_str
 from flowbook.exceptions import FlowbookError, StoreError
 from flowbook.flow_run.overdue import answer_overdue
 from flowbook.flow_run.recorded_run import load_run
@@ -124,7 +124,7 @@ class OverdueTasks:
         except FlowbookError as error:
             self._tell_trouble(run_id, str(error))
         except Exception as error:  # noqa: BLE001  # the flow is the user's, and the agent goes on
-            self._tell_trouble(run_id, f"{type(error).__name__}: {safe_str(error)}")
+            self._tell_trouble(run_id, error_line(error))
         else:
             self._told.pop(run_id, None)
             if keys:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flowbook._utils import threads
 from flowbook.agent.news import News, RunInHand
-from flowbook.engine.remote_error import safe_str
+from flowbook.engine.remote_error import error_line, safe_str
 from flowbook.engine.state import Cancelled, Scheduled
 from flowbook.exceptions import FlowbookError, FlowRunnerError, RunClaimedError
 from flowbook.flow_run.ports import FlowRunnerSettings
@@ -142,7 +142,7 @@ class ClaimedRun:
             flow_runner.end(identifier)
         except Exception as error:  # noqa: BLE001  # the border to flow runners, and the agent goes on
             _log.debug("Ending a process failed.", exc_info=True)
-            self._tell("trouble", f"can't be ended: {type(error).__name__}: {safe_str(error)}")
+            self._tell("trouble", f"can't be ended: {error_line(error)}")
 
     def _work(self) -> None:
         try:
@@ -180,7 +180,7 @@ class ClaimedRun:
 
     def _fail(self, error: BaseException) -> None:
         """Note that a flow runner broke down: before the process existed the run is Crashed, later it goes on."""
-        why = f"{type(error).__name__}: {safe_str(error)}"
+        why = error_line(error)
         if self._identifier is not None:
             self._tell("trouble", f"can't be watched any more and goes on: {why}")
             return

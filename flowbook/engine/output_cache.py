@@ -18,7 +18,7 @@ from flowbook.engine.cache_validators import (
     reads_variables,
 )
 from flowbook.engine.ports import CacheScope, NewOutput
-from flowbook.engine.remote_error import safe_str
+from flowbook.engine.remote_error import error_line
 from flowbook.engine.state import Cached, Failed, State
 from flowbook.engine.state_kinds import UNSTORED
 from flowbook.exceptions import FlowbookError
@@ -100,7 +100,7 @@ def _accepted(spec: TaskSpec, cache: OutputCache, run: RunPort, inputs: HashedIn
             continue
         except BaseException as error:  # noqa: BLE001  # user code
             name = getattr(validator, "__name__", repr(validator))
-            return Failed(f"Cache validator {name} raised {type(error).__name__}: {safe_str(error)}", error)
+            return Failed(f"Cache validator {name} raised {error_line(error)}", error)
         if accepted and _is_readable(state, spec, run):
             cache.index.used(entry.id)
             if not needs_inputs(validator):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["RemoteError", "format_traceback", "safe_repr", "safe_str", "travelling"]
+__all__ = ["RemoteError", "error_line", "format_traceback", "safe_repr", "safe_str", "travelling"]
 
 #: The most of what stands for a user's object in a message.
 _SHOWN_CHARS = 500
@@ -26,7 +26,7 @@ class RemoteError(Exception):
         return RemoteError, (self.type_name, self.message, self.formatted)
 
     def __str__(self) -> str:
-        return f"{self.type_name}: {self.message}"
+        return _line(self.type_name, self.message)
 
     @classmethod
     def of(cls, error: BaseException) -> RemoteError:
@@ -55,6 +55,11 @@ def safe_str(error: BaseException) -> str:
         return f"(its message can't be shown: {type(exc).__name__})"
 
 
+def error_line(error: BaseException) -> str:
+    """Return the exception's type and its text as `safe_str` gives it, "ValueError: no disk"; without a text only the type."""
+    return _line(type(error).__name__, safe_str(error))
+
+
 def safe_repr(value: object) -> str:
     """Return what stands for a user's object in a message, cut where it is long."""
     try:
@@ -71,6 +76,10 @@ def format_traceback(error: BaseException) -> str:
         return _cut("".join(traceback.format_exception(error)), _TRACEBACK_CHARS)
     except BaseException as exc:  # noqa: BLE001  # a user's __str__ or __cause__
         return f"(its traceback can't be shown: {type(exc).__name__})"
+
+
+def _line(kind: str, text: str) -> str:
+    return f"{kind}: {text}" if text else kind
 
 
 def _cut(text: str, most: int) -> str:

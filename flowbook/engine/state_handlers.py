@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flowbook._context import current_layer, enter_layer, leave_layer
 from flowbook.engine import steps
-from flowbook.engine.remote_error import safe_repr, safe_str
+from flowbook.engine.remote_error import error_line, safe_repr
 from flowbook.engine.signals import Signal
 from flowbook.engine.state import Failed, Paused, Retrying, State
 from flowbook.engine.task_context import TaskLayer
@@ -89,7 +89,7 @@ def call_handlers(
         except Signal as signal:
             answer = steps.signal_state(signal, attempt, time.time())
         except BaseException as error:  # noqa: BLE001  # user code
-            return _handler_failed(f"State handler {name} raised {type(error).__name__}: {safe_str(error)}", error)
+            return _handler_failed(f"State handler {name} raised {error_line(error)}", error)
         if answer is None:
             continue
         if not isinstance(answer, State):

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flowbook.engine.remote_error import RemoteError, safe_str
+from flowbook.engine.remote_error import RemoteError, error_line
 from flowbook.engine.signals import LOOP, RETRY, Signal
 from flowbook.engine.state import (
     Cached,
@@ -117,7 +117,7 @@ def trigger_state(spec: TaskSpec, upstream: Sequence[State], attempt: int, now: 
         state = signal_state(signal, attempt, now)
         return state if not isinstance(state, Failed) else TriggerFailed(state.message, state.result)
     except BaseException as error:  # noqa: BLE001  # user code: it becomes a state, with its traceback
-        return TriggerFailed(f"Trigger {name} raised {type(error).__name__}: {safe_str(error)}", error)
+        return TriggerFailed(f"Trigger {name} raised {error_line(error)}", error)
     return TriggerFailed(f"Trigger {name} did not pass.")
 
 
@@ -140,8 +140,7 @@ def signal_state(signal: Signal, attempt: int, now: float) -> State:
 
 def state_of_error(error: BaseException) -> State:
     """Return Failed for what task code raised."""
-    text = safe_str(error)
-    return Failed(f"{type(error).__name__}: {text}" if text else type(error).__name__, error)
+    return Failed(error_line(error), error)
 
 
 def retry_state(

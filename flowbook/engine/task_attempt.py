@@ -16,7 +16,7 @@ from flowbook._utils.handed_on import IMMUTABLE, handed_on
 from flowbook.engine import steps
 from flowbook.engine.cache_validators import HashedInputs
 from flowbook.engine.output_cache import cached_state, hash_inputs, store_output
-from flowbook.engine.remote_error import safe_str
+from flowbook.engine.remote_error import error_line
 from flowbook.engine.state import Looped, Mapped, Paused, Pending, Retrying, Running, Scheduled, Skipped, State, Success
 from flowbook.engine.state_handlers import change_state, in_layer, task_layer
 from flowbook.engine.target_files import found_state, written_state
@@ -181,7 +181,7 @@ def _run_name(job: Job, run: RunPort, inputs: dict[str, object], layer: TaskLaye
     try:
         return fill(job.spec.run_name or job.key, inputs, layer)
     except BaseException as error:  # noqa: BLE001  # a function of the user's
-        run.logged(job.key, _WARNING, f"task_run_name: {type(error).__name__}: {safe_str(error)}")
+        run.logged(job.key, _WARNING, f"task_run_name: {error_line(error)}")
         return job.key
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flowbook._utils import threads
 from flowbook._utils.locks import Rank, RankedRLock
 from flowbook.engine.events import FLOW, StateChanged
-from flowbook.engine.remote_error import safe_str
+from flowbook.engine.remote_error import error_line
 from flowbook.engine.run_inputs import RunInputs
 from flowbook.engine.start_point import StartPoint
 from flowbook.engine.state import Cancelled, Crashed, Failed, Pending, Running, Scheduled, Submitted
@@ -396,7 +396,7 @@ class RunControl:
             state = epoch.run()
         except BaseException as error:
             if not epoch.state.is_finished():
-                state = Failed(f"The run itself failed: {type(error).__name__}: {safe_str(error)}", error)
+                state = Failed(f"The run itself failed: {error_line(error)}", error)
             raise
         finally:
             state = self.end(here, epoch.state if state is None else state)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flowbook._utils import threads
 from flowbook.engine.events import FLOW, StateChanged
-from flowbook.engine.remote_error import safe_str
+from flowbook.engine.remote_error import error_line
 from flowbook.engine.state import Crashed
 from flowbook.exceptions import FlowbookError, FlowRunnerError, RunClaimedError
 from flowbook.flow_run.new_record import owner_text
@@ -133,7 +133,7 @@ def submit(
     except Exception as error:
         if exists:
             raise  # the process goes on, and its keeper tells of its end
-        failed = FlowRunnerError(f"its flow runner broke down: {type(error).__name__}: {safe_str(error)}")
+        failed = FlowRunnerError(f"its flow runner broke down: {error_line(error)}")
         if not is_taker:
             record_failed_submission(recording, failed)
         raise failed from error

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from flowbook.engine.masks import Masks
-from flowbook.engine.remote_error import safe_str
+from flowbook.engine.remote_error import error_line
 from flowbook.report.phrases import shorten
 from flowbook.terminal.lines import printable
 
@@ -86,7 +86,7 @@ def _send(url: str, notice: Notice) -> None:
     except NotDeliveredError:
         raise
     except Exception as error:  # noqa: BLE001  # the border to apprise and the libraries that it uses
-        raise NotDeliveredError(hidden.text(f"{type(error).__name__}: {safe_str(error)}")) from None
+        raise NotDeliveredError(hidden.text(error_line(error))) from None
     if result is None:
         raise NotDeliveredError("apprise doesn't take its URL")
     if not result:
@@ -196,6 +196,4 @@ def _call(function: Callable[[Notice], object], notice: Notice) -> None:
     try:
         function(notice)
     except BaseException as error:  # noqa: BLE001  # the border to the user's code
-        raise NotDeliveredError(
-            Masks.around(None).text(f"it raised {type(error).__name__}: {safe_str(error)}")
-        ) from None
+        raise NotDeliveredError(Masks.around(None).text(f"it raised {error_line(error)}")) from None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook import config
 from flowbook.engine.events import FLOW, Event, Logged, StateChanged
-from flowbook.engine.remote_error import RemoteError, safe_str
+from flowbook.engine.remote_error import RemoteError, error_line
 from flowbook.engine.state import Cached, Looped, Mapped, Paused, Resume, Retrying, Running, State, Success
 from flowbook.engine.task_keys import parent_key
 from flowbook.store.event_rows import DECISION, LOG, STATE, EventRow, Urgency
@@ -74,7 +74,7 @@ class EventEncoder:
             return self._log_row(event) if isinstance(event, Logged) else self._decision_row(event)
         except BaseException as exc:  # noqa: BLE001  # the border to users' objects, which may raise anything
             _log.debug("Event %d of %r is recorded without its values.", event.seq, event.key, exc_info=True)
-            return self._bare_row(event, f"it can't be looked at ({type(exc).__name__}: {safe_str(exc)})")
+            return self._bare_row(event, f"it can't be looked at ({error_line(exc)})")
 
     def clear(self) -> None:
         """Forget which objects were stored."""

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from flowbook._utils.locks import Rank, RankedLock
-from flowbook.engine.remote_error import RemoteError, safe_str
+from flowbook.engine.remote_error import RemoteError, error_line, safe_str
 from flowbook.engine.worker_values import WorkerRef
 from flowbook.exceptions import FlowbookError
 from flowbook.results.blobs import TooLargeError
@@ -78,7 +78,7 @@ class ValueCollector:
         except (FlowbookError, OSError, MemoryError) as exc:
             return str(exc) or type(exc).__name__
         except BaseException as exc:  # noqa: BLE001  # the border to users' objects, which may raise anything
-            return f"the {type(value).__name__} can't be looked at ({type(exc).__name__}: {safe_str(exc)})"
+            return f"the {type(value).__name__} can't be looked at ({error_line(exc)})"
 
     def _store_from_worker(self, ref: WorkerRef, limit_bytes: int | None) -> ResultRef | str:
         if limit_bytes is not None and ref.size_bytes > limit_bytes:

@@ -7,6 +7,7 @@ import traceback
 import pandas as pd
 import pytest
 
+from flowbook.engine.remote_error import error_line
 from flowbook.engine.state import RemoteError
 from flowbook.report.value_text import value_text
 from flowbook.terminal.lines import plain_text
@@ -158,3 +159,11 @@ def test_values_are_shown_without_running_anybodys_code(value, text):
 @pytest.mark.parametrize("name", ["password", "api_key", "TOKEN", "db_secret"])
 def test_what_sounds_like_a_secret_is_hidden(name):
     assert value_text(name, "hunter2") == "*****"
+
+
+@pytest.mark.parametrize(("text", "said"), [("no disk", "OSError: no disk"), ("", "OSError")])
+def test_an_error_without_a_text_is_its_type_alone(text, said):
+    error = OSError(text)
+
+    assert [str(RemoteError.of(error)), error_line(error)] == [said, said]
+    assert _text(error).splitlines()[-1] == said
