@@ -281,3 +281,12 @@ def test_a_run_is_exported_as_a_report(shell, capsys, tmp_path):
 
     assert said.startswith("Wrote report.html: run 1 of daily, 0.")
     assert "<!-- flowbook report -->" in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_a_wrong_file_is_refused_before_a_flow_is_asked_for(shell):
+    with pytest.raises(UsageError) as refused:
+        shell.run_line_magic("flow", "export nope")
+
+    assert (
+        str(refused.value) == "%flow export nope: give a file that ends in .py, for the flow, or in .html, for a run."
+    )
