@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine.task_code import TaskCode
 from flowbook.exceptions import UnpicklableError
-from flowbook.results.code_source import sources_of
+from flowbook.results.code_source import source_name, sources_of
 from flowbook.results.content_hash import literal_hash
 from flowbook.store import graph_record
 
@@ -25,6 +25,9 @@ def fingerprint(
 ) -> dict[str, object]:
     """Return the graph as `store.graph_record` makes it, with hashes of each task's code and of its other settings.
 
+    `sources` are the functions, by the name of `code_source.source_name`; `functions` has that name for each task that isn't
+    called as its function is.
+
     Args:
         flow: the flow.
         graph: of it.
@@ -34,7 +37,9 @@ def fingerprint(
     hashes = _CodeHashes({} if codes is None else codes, graph)
     code_hashes = {key: hashes[spec.run] for key, spec in graph.specs.items()}
     wirings = {key: wiring for key, spec in graph.specs.items() if (wiring := _wiring(flow, spec, hashes)) is not None}
-    return {**graph_record(graph, code_hashes, wirings), "sources": sources_of(hashes.functions())}
+    functions = {key: name for key, spec in graph.specs.items() if (name := hashes.name_of(spec))}
+    sources: dict[str, object] = {"sources": sources_of(hashes.functions())}
+    return {**graph_record(graph, code_hashes, wirings), **sources, **({"functions": functions} if functions else {})}
 
 
 class _CodeHashes:
@@ -46,6 +51,11 @@ class _CodeHashes:
         """Yield the functions that were read, and those that they reach."""
         for code in self._codes.values():
             yield from code.functions
+
+    def name_of(self, spec: TaskSpec) -> str:
+        """Return the source name of a task's function that was read; "" if the task is called as its function."""
+        function = next(iter(self._codes[spec.run].functions), None)
+        return "" if function is None or function.__name__ == spec.name else source_name(function)
 
     def __getitem__(self, function: Callable[..., object]) -> str:
         found = self._codes.get(function)

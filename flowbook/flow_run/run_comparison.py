@@ -261,7 +261,9 @@ def compared_runs(first: ComparedRun, second: ComparedRun, store: Store | None =
     differences = task_differences((before, recorded[0]), (after, recorded[1]), edited)
     states = [_states(run) for run in (first, second)]
     took = [_took(run) for run in (first, second)]
-    lines = {line.function: line for line in _changed_lines(before, after)}
+    changed = dict(_changed_lines(before, after))
+    lines = {line.function: line for line in changed.values()}
+    renamed: Mapping[str, str] = after.get("functions", {})
     tasks = tuple(
         ComparedTask(
             key,
@@ -275,7 +277,8 @@ def compared_runs(first: ComparedRun, second: ComparedRun, store: Store | None =
             found.children,
         )
         for key, found in differences.items()
-        for line in [_line_of(second, key, lines) if found.cause == "edited" else None]
+        for own in [changed.get(renamed[key]) if key in renamed else _line_of(second, key, lines)]
+        for line in [own if found.cause == "edited" else None]
     )
     specs = {**first.graph.specs, **second.graph.specs}
     others_than_tasks = {key for key, spec in specs.items() if spec.is_parameter or spec.gathers}
@@ -390,13 +393,13 @@ def _other_parameters(before: Mapping[str, object], after: Mapping[str, object])
     return [name for name in {**before, **after} if repr(before.get(name)) != repr(after.get(name))]
 
 
-def _changed_lines(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[ChangedLine]:
-    """Yield the first line that is another one, of each function."""
+def _changed_lines(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[tuple[str, ChangedLine]]:
+    """Yield the source name of each function of which a line is another one, and the first such line."""
     old, new = (read_sources(each.get("sources", {})) for each in (before, after))  # type: ignore[arg-type]  # JSON
     for name in new:
         line = shown_changed_line(old, new, [name])
         if line is not None:
-            yield line
+            yield name, line
 
 
 def _said(line: ChangedLine) -> str:

@@ -61,6 +61,39 @@ def test_runs_are_compared_from_their_records_as_in_the_process_that_ran_them(st
     ]
 
 
+SWAPPED = """
+from flowbook import Flow, task
+
+@task(name="count")
+def late(n):
+    return n > {limit}
+
+@task(name="late")
+def count(n):
+    return n + {more}
+
+with Flow("swapped") as flow:
+    count(late(20))
+"""
+
+
+def test_a_task_that_is_not_called_as_its_function_tells_the_line_of_its_own(store, tmp_path):
+    runs = []
+    for limit, more in ((10, 1), (30, 2)):
+        file = tmp_path / f"limit_{limit}.py"
+        file.write_text(SWAPPED.format(limit=limit, more=more), "utf-8")
+        made = {"__name__": "swapped"}
+        exec(compile(file.read_text("utf-8"), file, "exec"), made)  # the same module in two versions
+        runs.append(run_of(made["flow"]))
+
+    found = compared_runs(*(StoredRun(store, run_id) for run_id in runs), store)
+
+    assert {each.key: each.line for each in found} == {
+        "count": "line 6: return n > 30",
+        "late": "line 10: return n + 2",
+    }
+
+
 def test_a_page_is_told_what_differs_with_the_graph_of_the_second_run(asked, pair):
     told = asked(pair[1], type="compare", runs=list(pair))
 
