@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from flowbook.engine.events import Event
     from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
-    from flowbook.flow_run.run_differences import Cause
+    from flowbook.flow_run.run_differences import Cause, TaskDifference
     from flowbook.results.code_source import ChangedLine
     from flowbook.store import Store
 
@@ -259,27 +259,15 @@ def compared_runs(first: ComparedRun, second: ComparedRun, store: Store | None =
     history = store.plain_history()
     recorded = [with_begun(store, run.run_id, history.states(run.run_id)) for run in (first, second)]
     differences = task_differences((before, recorded[0]), (after, recorded[1]), edited)
-    states = [_states(run) for run in (first, second)]
-    took = [_took(run) for run in (first, second)]
     changed = dict(_changed_lines(before, after))
     lines = {line.function: line for line in changed.values()}
     renamed: Mapping[str, str] = after.get("functions", {})
-    tasks = tuple(
-        ComparedTask(
-            key,
-            (states[0].get(key, ""), states[1].get(key, "")),
-            (took[0].get(key), took[1].get(key)),
-            found.cause,
-            found.hashes,
-            (_rows(first, key), _rows(second, key)),
-            _said_of(line),
-            _code_of(line),
-            found.children,
-        )
+    edited_lines = {
+        key: changed.get(renamed[key]) if key in renamed else _line_of(second, key, lines)
         for key, found in differences.items()
-        for own in [changed.get(renamed[key]) if key in renamed else _line_of(second, key, lines)]
-        for line in [own if found.cause == "edited" else None]
-    )
+        if found.cause == "edited"
+    }
+    tasks = _compared_tasks(first, second, differences, edited_lines)
     specs = {**first.graph.specs, **second.graph.specs}
     others_than_tasks = {key for key, spec in specs.items() if spec.is_parameter or spec.gathers}
     aside = tuple(key for key in differences if key in others_than_tasks)
@@ -297,6 +285,31 @@ def compared_runs(first: ComparedRun, second: ComparedRun, store: Store | None =
         second.graph,
         parameters,
         aside,
+    )
+
+
+def _compared_tasks(
+    first: ComparedRun,
+    second: ComparedRun,
+    differences: Mapping[str, TaskDifference],
+    lines: Mapping[str, ChangedLine | None],
+) -> tuple[ComparedTask, ...]:
+    """Return the tasks that differ, with what each run knows of them; `lines` has the changed line of each edited one."""
+    states = [_states(run) for run in (first, second)]
+    took = [_took(run) for run in (first, second)]
+    return tuple(
+        ComparedTask(
+            key,
+            (states[0].get(key, ""), states[1].get(key, "")),
+            (took[0].get(key), took[1].get(key)),
+            found.cause,
+            found.hashes,
+            (_rows(first, key), _rows(second, key)),
+            _said_of(lines.get(key)),
+            _code_of(lines.get(key)),
+            found.children,
+        )
+        for key, found in differences.items()
     )
 
 

@@ -56,10 +56,16 @@ def submitted():
 def claimed_in(place, recording, monkeypatch):
     """Claim the run as a process in that place would."""
     monkeypatch.setenv(PLACE, place)
-    there = Recording.of(open_store(), recording.run_id)
-    there.mark_read(there.snapshot())
-    there.claim("root@container")
+    claimed_by("root@container", recording)
     monkeypatch.delenv(PLACE)
+
+
+def claimed_by(owner, recording):
+    """Claim the run as that owner; return its recording."""
+    found = Recording.of(open_store(), recording.run_id)
+    found.mark_read(found.snapshot())
+    found.claim(owner)
+    return found
 
 
 def test_a_run_whose_container_has_ended_is_crashed_although_its_last_heartbeat_is_fresh(monkeypatch):
@@ -98,9 +104,7 @@ def test_the_apis_token_in_the_last_lines_is_masked(monkeypatch):
 def test_of_two_who_watch_a_process_the_second_waits_until_the_first_has_recorded_its_end(monkeypatch):
     recording = submitted()
     claimed_in("container", recording, monkeypatch)
-    first = Recording.of(open_store(), recording.run_id)
-    first.mark_read(first.snapshot())
-    first.claim("the keeper")
+    first = claimed_by("the keeper", recording)
     looks, seen = threading.Semaphore(0), []
     owner = RunOwnership.owner
     monkeypatch.setattr(RunOwnership, "owner", lambda *args: (owner(*args), looks.release())[0])
@@ -125,9 +129,7 @@ def test_of_two_who_watch_a_process_the_second_waits_until_the_first_has_recorde
 def test_nobody_waits_for_a_run_that_another_process_has_taken_over(monkeypatch):
     recording = submitted()
     claimed_in("container", recording, monkeypatch)
-    taker = Recording.of(open_store(), recording.run_id)
-    taker.mark_read(taker.snapshot())
-    taker.claim("another process")
+    claimed_by("another process", recording)
     monkeypatch.setattr(process_end, "_RECORDED_S", 3600.0)
 
     assert not record_process_end(open_store(), recording.run_id, recording.epoch, Outcome(0))
