@@ -245,7 +245,7 @@ class RunCommands:
             elif MASK in str(text) and phrases.parameter_text(field.get("default")) == text:
                 continue  # the flow has it
             elif MASK in str(text):
-                msg = f"{name} has {MASK} in place of a secret, which isn't shown. Write all of it."
+                msg = f"{name} has {MASK} in place of a secret that isn't shown. Type the whole value."
                 raise RefusedError(msg)
             elif field.get("type") == "str" and not str(text).startswith("$"):
                 values[name] = str(text)

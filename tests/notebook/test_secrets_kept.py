@@ -127,7 +127,7 @@ def test_a_text_with_the_mask_in_it_is_taken_for_no_value(panel: RecordedPanel, 
 
     assert (said["ok"], said["text"]) == (
         False,
-        "dsn has ***** in place of a secret, which isn't shown. Write all of it.",
+        "dsn has ***** in place of a secret that isn't shown. Type the whole value.",
     )
     assert given == []
 
