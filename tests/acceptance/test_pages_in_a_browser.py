@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.acceptance.lab import REPOSITORY, SCREENSHOTS
 
@@ -83,6 +85,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made.end()
 
 
+def _not_allowed(*_given: object, **_options: object) -> None:
+    """Stand for `wait_for_function`, which evaluates a text whenever it looks again, as the policy forbids."""
+    raise AssertionError("The pages' policy forbids wait_for_function. Wait with expect() or a locator.")
+
+
 @pytest.fixture
 def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
     """Return what opens a page of the server as a person who is logged in; afterwards no page may have complained."""
@@ -93,6 +100,7 @@ def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]
         context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
+        page.wait_for_function = _not_allowed  # type: ignore[method-assign,assignment]  # see there
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: opened.append(request.url))
@@ -142,7 +150,7 @@ def test_a_run_is_watched_live_and_approved_with_another_input(open_page: Callab
 
     runs.locator(f'tr[data-run="{run_id}"]').get_by_text("Decide").click()
     runs.locator(f'{LIVE}[data-state="Paused"]').wait_for()
-    runs.wait_for_function("document.title === 'delays run 1: Paused · flowbook'")
+    expect(runs).to_have_title("delays run 1: Paused · flowbook", timeout=30_000)
     beside = open_page(f"/runs/{run_id}", width=400, theme="dark")
     beside.locator(f'{LIVE}[data-state="Paused"]').wait_for()
     runs.get_by_label("Your name").fill("Ana Lima")
@@ -160,7 +168,7 @@ def test_a_run_is_watched_live_and_approved_with_another_input(open_page: Callab
     card.get_by_role("button", name="Resume with another threshold").click()
     for page in (runs, beside):
         page.locator(f'{LIVE}[data-state="Success"]').wait_for()
-    runs.wait_for_function("document.title === 'delays run 1: Success · flowbook'")
+    expect(runs).to_have_title("delays run 1: Success · flowbook", timeout=30_000)
 
     told = server.python(
         f"import flowbook; r = flowbook.run({run_id!r}); print(r['publish'].result, list(r.decisions().by), sep='|')"
@@ -179,7 +187,7 @@ def test_a_page_goes_on_by_itself_when_the_server_is_back(open_page: Callable[..
     page.locator('[data-flowbook="panel"][data-live="waiting"]').wait_for()
     said = page.locator(".legend .link").inner_text()
     resume = page.locator('.head [data-action="resume"]')
-    page.wait_for_function("b => b.getAttribute('aria-disabled') === 'true'", arg=resume.element_handle())
+    expect(resume).to_have_attribute("aria-disabled", "true", timeout=30_000)
     server.start()
     page.locator(LIVE).wait_for()
     page.locator('.head [data-action="resume"]:not([aria-disabled])').click()
@@ -369,7 +377,7 @@ def test_a_deployment_is_paused_and_run_from_its_page(open_page: Callable[..., P
     nightly.get_by_role("link", name="Show").click()
     page.locator(f'{LIVE}[data-state="Paused"][data-flow="delays"]').wait_for()
 
-    page.wait_for_function("/^delays run \\d+: Paused · flowbook$/.test(document.title)")
+    expect(page).to_have_title(re.compile(r"^delays run \d+: Paused · flowbook$"), timeout=30_000)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -156,7 +156,7 @@ def test_inspect_shows_what_waits_and_how_to_answer(capsys, run):
     _, one, _ = _run(capsys, "run", "inspect", "delays", "approve")
     _, noted, _ = _run(capsys, "run", "inspect", "delays", "--json")
 
-    told = re.sub(r"\d\d:\d\d", "HH:MM", re.sub(r"at (\d+ \w+ )?\d\d:\d\d", "at HH:MM", shown))
+    told = re.sub(r"(\b\d+ [A-Z][a-z]{2} (\d{4} )?)?\d\d:\d\d", "HH:MM", shown)  # with the day, after midnight
     assert told[told.index("  approve  Are") :] == (
         "  approve  Are the delays good enough to be published?\n"
         "           asks finance\n"
