@@ -3,24 +3,24 @@
 import os
 import random
 import sys
-import tempfile
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.own_folder import HOME, IPYTHON
 
 # Before any lock is made: a test in which two locks are taken in the wrong order fails, here and in its subprocesses.
 os.environ["FLOWBOOK_CHECK_LOCKS"] = "1"
 
 # A test without a store of its own has one that nobody else uses.
-os.environ["FLOWBOOK_HOME"] = tempfile.mkdtemp(prefix="flowbook-tests-")
-os.environ["FLOWBOOK_KEY_FILE"] = f"{os.environ['FLOWBOOK_HOME']}/store.key"
+os.environ["FLOWBOOK_HOME"] = str(HOME)
+os.environ["FLOWBOOK_KEY_FILE"] = str(HOME / "store.key")
 # Both workers make shells, and a person may have one: no two write one history.
-os.environ["IPYTHONDIR"] = tempfile.mkdtemp(prefix="ipython-tests-")
+os.environ["IPYTHONDIR"] = str(IPYTHON)
 
 from flowbook._utils import locks, threads  # after the lines above
 
-_SHARED_HOME = Path(os.environ["FLOWBOOK_HOME"]).resolve()
+_SHARED_HOME = HOME.resolve()
 
 # How long an example takes says how busy the machine is; pytest-timeout ends what hangs. The short form takes the same
 # examples each time, so that a change is judged and not its luck; `make soak` looks for new ones.
