@@ -108,6 +108,8 @@ def test_a_run_in_another_process_is_watched(owner):
     told = []
     run.subscribe(type("Sink", (), {"emit": lambda _, event: told.append(event.key)})())
 
+    while run["middle"].is_pending():  # its process may still be recording that it runs
+        threading.Event().wait(0.01)
     before = type(run["middle"]).__name__, run.is_live
     owner.go()
     while not run["last"].is_finished():
