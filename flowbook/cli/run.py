@@ -25,7 +25,7 @@ from flowbook.report.cost_text import cost_text
 from flowbook.report.secret_literals import without_secrets
 from flowbook.report.secret_names import shown_change, shown_parameters
 from flowbook.store import open_store
-from flowbook.store.process_identity import effective_message_of, shown_state
+from flowbook.store.process_identity import effective_message_of, shown_counts, shown_state
 from flowbook.store.process_output import OLDER, output_file
 from flowbook.terminal.lines import Span, printable, wrapped
 from flowbook.terminal.run_lines import decision_lines, head_lines, input_lines, run_table, task_table
@@ -77,8 +77,6 @@ def inspect(args: Namespace, out: Output) -> int:
     run_id = find_run_id(store, args.run)
     summary, tasks = store.runs.summary(run_id), task_facts(store, run_id, args.task)
     decisions = store.history.decisions(run_id)
-    if shown_state(summary) == "Crashed":
-        tasks = [each.broken_off() for each in tasks]
     if args.task is not None:
         tasks = [each for each in tasks if each.key == args.task or each.is_bad_child_of(args.task)]
         if not tasks:
@@ -270,7 +268,7 @@ def _row(summary: RunSummary) -> dict[str, object]:
         "started": summary.started,
         "ended": summary.ended,
         "seconds": None if summary.took_s is None else round(summary.took_s, 3),
-        "tasks": dict(summary.counts),
+        "tasks": shown_counts(summary),
         "parameters": shown_parameters(summary.parameters),
         "executor": summary.executor,
         "origin": summary.origin,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowbook.engine.state import Cached, Paused, Pending, Running, TriggerFailed
+from flowbook.engine.state import Cached, Mapped, Paused, Pending, Running, TriggerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +80,7 @@ NEEDS_ATTENTION = frozenset({*FAILED, *WAITING})
 _PRECEDENCE = (*WAITING, *FAILED, "TriggerFailed", "Cancelled")
 
 
-def mapped_state(counts: Mapping[str, int]) -> str:
+def mapped_state(counts: Mapping[str, int], *, goes_on: bool = True) -> str:
     """Return the name of the state that a mapped task shows for its children.
 
     While any child runs, or some have ended and others have yet to run: Running. Else Retrying, then Paused, then the first
@@ -88,13 +88,14 @@ def mapped_state(counts: Mapping[str, int]) -> str:
 
     Args:
         counts: number of children by the name of their state.
+        goes_on: False where the process of the run has died: a task that has yet to run children is Pending then.
     """
     present = [name for name, count in counts.items() if count]
     if any(name in RUNNING for name in present):
         return "Running"
     upcoming = [name for name in UPCOMING if name in present]
     if upcoming and len(upcoming) < len(present) and not any(name in WAITING for name in present):
-        return "Running"
+        return "Running" if goes_on else upcoming[0]
     for name in _PRECEDENCE:
         if name in present:
             return name
@@ -109,8 +110,16 @@ def name_in_words(state: State) -> str:
 
 
 def after_death(state: State) -> State:
-    """Return a task's state once the process of its run has died: what ran is to run again."""
-    return Pending("Its process ended while it ran; it is to run again.") if isinstance(state, Running) else state
+    """Return a task's state once the process of its run has died: what ran is to run again, children of a mapped task too."""
+    if isinstance(state, Mapped) and any(isinstance(child, Running) for child in state.map_states):
+        whole = state.copy()
+        whole.map_states = [after_death(child) for child in state.map_states]
+        return whole
+    if not isinstance(state, Running):
+        return state
+    found = Pending("Its process ended while it ran; it is to run again.")
+    found.at = state.at  # when it died, nobody knows
+    return found
 
 
 def failed_by_itself(state: State) -> bool:

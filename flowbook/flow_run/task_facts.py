@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from flowbook.engine.replay import spans
-from flowbook.engine.state import Cached, Mapped, Paused
+from flowbook.engine.state import Cached, Crashed, Mapped, Paused
 from flowbook.engine.state_kinds import NEEDS_ATTENTION, RUNNING, after_death, mapped_state, name_in_words
 from flowbook.engine.task_keys import is_child_key, parent_key
 from flowbook.flow_run.begun_states import with_begun
@@ -19,6 +19,7 @@ from flowbook.report.kept_notes import kept_note
 from flowbook.report.phrases import cached_note, duration, shorten, staleness
 from flowbook.report.secret_literals import without_secrets
 from flowbook.report.secret_names import shown_parameters, shown_value
+from flowbook.store.process_identity import shown_state
 from flowbook.store.records import to_stamp
 from flowbook.terminal.run_history import maker
 from flowbook.terminal.run_lines import TaskRow
@@ -54,6 +55,7 @@ class TaskFacts:
         cost: what its last attempt cost; None where that was too short to be told.
         inputs: its inputs in words, by argument; only of the task that is looked at, of some that wait and of failed children.
         instead: of the same that wait: what above it failed, and what it would get all the same; "" if all above it succeeded.
+        goes_on: False where the run's process has died.
     """
 
     key: str
@@ -67,6 +69,7 @@ class TaskFacts:
     output_bytes: int | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
     instead: str = ""
+    goes_on: bool = True
 
     @property
     def is_of_interest(self) -> bool:
@@ -83,12 +86,8 @@ class TaskFacts:
         if self.state is None:
             return "Pending"
         if isinstance(self.state, Mapped) and self.state.map_states:
-            return mapped_state(Counter(map(name_in_words, self.state.map_states)))
+            return mapped_state(Counter(map(name_in_words, self.state.map_states)), goes_on=self.goes_on)
         return name_in_words(self.state)
-
-    def broken_off(self) -> TaskFacts:
-        """Return it as it is once the process of its run has ended in the middle: what ran is to run again."""
-        return self if self.state is None else replace(self, state=after_death(self.state))
 
     def row(self) -> TaskRow:
         """Return what stands in a table."""
@@ -151,7 +150,8 @@ def task_facts(store: Store, run_id: str, wanted: str | None = None, at: dt.date
         store: the store.
         run_id: of the run.
         wanted: the task or child whose inputs are described.
-        at: only what had happened by then; default: now. What a task had raised that didn't stay failed is left out.
+        at: only what had happened by then; default: now, when what ran in a process that has died is to run again. What a task
+            had raised that didn't stay failed is left out.
     """
     history = store.history
     states, errors = with_begun(store, run_id, history.states(run_id, at)), history.errors(run_id)
@@ -163,6 +163,9 @@ def task_facts(store: Store, run_id: str, wanted: str | None = None, at: dt.date
     changed = ChangedInputs()
     for event in events:
         changed.take(event)
+    is_dead = at is None and shown_state(store.runs.summary(run_id)) == Crashed.__name__
+    if is_dead:
+        states = {key: after_death(state) for key, state in states.items()}
     refs = {key: state.reference for key, state in states.items()}
     previews = store.values.previews(ref for ref in refs.values() if ref is not None and ref.digest)
     graph = store.runs.get(run_id).graph
@@ -174,6 +177,7 @@ def task_facts(store: Store, run_id: str, wanted: str | None = None, at: dt.date
         ref = refs.get(key)
         preview = None if ref is None else previews.get(ref.digest)
         facts = _facts(key, states.get(key), last.get(key), errors.get(key), preview)
+        facts = replace(facts, goes_on=False) if is_dead else facts
         if isinstance(facts.state, Cached) and facts.attempt == 0 and not is_child_key(key):
             facts = replace(facts, maker=maker(store, facts.state.entry))
         is_labelled = isinstance(facts.state, Paused) or (is_child_key(key) and facts.error is not None)

@@ -18,7 +18,7 @@ from flowbook.report.cost_text import memory_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from flowbook.notebook.run_projection import ChildFacts
+    from flowbook.notebook.child_counts import ChildFacts
 
 __all__ = ["MOST_ROWS", "ORDERS", "ChildView", "ChildrenRequest", "ChildrenView", "children_view"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flowbook.engine.events import FLOW
-from flowbook.engine.state import Paused
+from flowbook.engine.state import Crashed, Paused
 from flowbook.notebook import view_model as wire
 from flowbook.notebook.child_labels import ChildLabels
 from flowbook.notebook.command_worker import Command, CommandWorker, RefusedError
@@ -198,8 +198,15 @@ class PanelSession:
             self._feed.touch(FLOW)
 
     def refresh(self) -> None:
-        """Tell of the run as a whole again: who has it may have changed without an event."""
-        self._feed.touch(FLOW)
+        """Tell of the run as a whole again: who has it may have changed without an event, and its process may have died."""
+        self._feed.touch(FLOW, *self._broken_off())
+
+    def _broken_off(self) -> tuple[str, ...]:
+        """Note it if the run's process has died; return the keys of the tasks that are told in another way then."""
+        if not isinstance(self.run.state, Crashed):
+            return ()
+        with self._feed.locked:
+            return self._feed.projection.break_off()
 
     def look(self) -> None:
         """Check whether another process has taken over a run at rest, and follow it if so. Call it in one thread only."""
@@ -346,6 +353,9 @@ class PanelSession:
             self._feed.projection.load(events, states)
             for key, progress in run.progress().items():
                 self._feed.projection.progressed(key, progress)
+        if isinstance(run.state, Crashed):
+            with self._feed.locked:
+                self._feed.projection.break_off()
         self._rows.restart()
         return unsubscribe
 

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from flowbook.report.phrases import shorten
-from flowbook.store.process_identity import shown_state
+from flowbook.store.process_identity import shown_counts, shown_state
 from flowbook.terminal.run_lines import where_it_runs
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _row(run: RunSummary, ends: ExpectedEnds) -> dict[str, Any]:
         "due": _seconds(run.due),
         "took_s": run.took_s,
         "takes_s": ends.seconds(run) if state == "Running" else None,
-        "counts": dict(run.counts),
+        "counts": shown_counts(run),
         "origin": run.origin,
         "where": where_it_runs(run, state, platform.node()),
     }

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from flowbook.engine.answer import was_rejected
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
-from flowbook.engine.state import Cached, Cancelling, Mapped, Paused, Retrying, Running, Scheduled, State
-from flowbook.engine.state_kinds import NEEDS_ATTENTION, OPEN, RUNNING, mapped_state, name_in_words
+from flowbook.engine.state import Cached, Crashed, Mapped, Paused, Running, Scheduled, State
+from flowbook.engine.state_kinds import OPEN, after_death, mapped_state
 from flowbook.engine.task_keys import child_key, split_key
 from flowbook.flow_run.changed_inputs import ChangedInputs
 from flowbook.flow_run.earlier_code import EarlierCode
+from flowbook.notebook.child_counts import BEFORE, NEVER, Children, KnownTask
 from flowbook.notebook.row_flow import NO_ROWS
 from flowbook.notebook.view_model import ProgressView, TaskView
 from flowbook.report import phrases
@@ -28,168 +29,10 @@ if TYPE_CHECKING:
     from flowbook.engine.events import Event
     from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.engine.task_progress import TaskProgress
+    from flowbook.notebook.child_counts import ChildFacts
     from flowbook.notebook.row_flow import RowFacts
 
-__all__ = ["MOST_CHILDREN", "ChildFacts", "RunProjection"]
-
-#: At most this many children of a mapped task are listed individually.
-MOST_CHILDREN = 50
-
-#: Sequence numbers below those of all events: nothing is known; known from a state, without its event.
-_NEVER, _BEFORE = -2, -1
-
-
-class _Facts:
-    """What the projection knows about one task or child."""
-
-    __slots__ = ("failed_attempts", "running_at", "seq", "state")
-
-    def __init__(self) -> None:
-        self.state: State | None = None
-        self.seq = _NEVER
-        self.running_at: float | None = None
-        #: Failed attempts so far.
-        self.failed_attempts = 0
-
-    def take(self, seq: int, state: State) -> None:
-        self.seq = seq
-        self.state = state
-        if isinstance(state, Retrying):
-            self.failed_attempts = state.run_count
-        if type(state) is Running:
-            self.running_at = state.at
-        elif isinstance(state, Cancelling):
-            self.running_at = self.running_at or state.since
-        elif state.is_pending():
-            self.running_at = None
-
-    @property
-    def has_run(self) -> bool:
-        """Whether the function ran in this run. If not, a Cached output comes from an earlier run."""
-        return self.state.made_here if isinstance(self.state, Cached) else self.running_at is not None
-
-    @property
-    def word(self) -> str:
-        """The word for the state if it isn't the state's name: an output that this run made and stored is a Success."""
-        return name_in_words(self.state) if isinstance(self.state, Cached) and self.state.made_here else ""
-
-    @property
-    def duration_s(self) -> float | None:
-        if self.state is None or self.running_at is None or not self.state.is_finished():
-            return None
-        return max(0.0, self.state.at - self.running_at)
-
-
-class ChildFacts(NamedTuple):
-    """What is known of one child of a mapped task.
-
-    Attributes:
-        name: of its state, in words.
-        seq: number of the event that set the state.
-        state: newest one.
-        running_at: when its last attempt began; seconds since the epoch.
-        run_name: what its task run is called, "" if it has no name of its own.
-    """
-
-    name: str
-    seq: int
-    state: State
-    running_at: float | None
-    run_name: str
-
-    @property
-    def duration_s(self) -> float | None:
-        """For how long it ran; None as long as it has not finished."""
-        if self.running_at is None or not self.state.is_finished():
-            return None
-        return max(0.0, self.state.at - self.running_at)
-
-
-class _Children:
-    """The children of one mapped task, counted by state."""
-
-    def __init__(self) -> None:
-        self.states: dict[str, ChildFacts] = {}
-        self.counts: dict[str, int] = {}
-        self.width: int | None = None
-        #: When one of them began to run while none did, or the last one ended; for how long any ran before that.
-        self.since: float | None = None
-        self.busy_s: float | None = None
-        self._running = 0
-        #: Children listed individually, and those waiting for room in that list; both in order of appearance.
-        self.shown: dict[str, _Facts] = {}
-        self.waiting: dict[str, _Facts] = {}
-
-    def take(self, key: str, seq: int, state: State) -> list[str]:
-        """Record a child's state. Return its key if its own view changes."""
-        before = self.states.get(key)
-        name = name_in_words(state)
-        if before is not None and seq <= before.seq:
-            return []
-        if before is not None:
-            self.counts[before.name] -= 1
-        self.counts[name] = self.counts.get(name, 0) + 1
-        self.states[key] = _child_facts(name, seq, state, before)
-        self._note_time(before.name if before is not None else "", name, state.at)
-        return self._show(key, seq, state, is_notable=name in NEEDS_ATTENTION)
-
-    def _note_time(self, before: str, name: str, at: float) -> None:
-        """Count the time in which any child runs: the rest of a run between two attempts doesn't count."""
-        was_idle = not self._running
-        self._running += (name in RUNNING) - (before in RUNNING)
-        if was_idle and self._running:
-            self.since, self.busy_s = at, self.busy_s or 0.0
-        elif self._running == 0 and not was_idle and self.since is not None:
-            self.busy_s = (self.busy_s or 0.0) + max(0.0, at - self.since)
-            self.since = at
-        elif was_idle:
-            self.since = max(at, self.since or at)
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether any of them runs."""
-        return self._running > 0
-
-    def _show(self, key: str, seq: int, state: State, *, is_notable: bool) -> list[str]:
-        facts = self.shown.get(key) or self.waiting.get(key)
-        if facts is None:
-            if not is_notable:
-                return []
-            facts = _Facts()
-            (self.shown if len(self.shown) < MOST_CHILDREN else self.waiting)[key] = facts
-        facts.take(seq, state)
-        if key in self.waiting:
-            if not is_notable:
-                del self.waiting[key]
-            return []
-        return [key]
-
-    def spread(self) -> dict[str, int]:
-        """Return the number of children by state; those without an event yet are Pending."""
-        counts = {name: count for name, count in self.counts.items() if count}
-        missing = (self.width or 0) - len(self.states)
-        if missing > 0:
-            counts["Pending"] = counts.get("Pending", 0) + missing
-        return counts
-
-    def settle(self) -> None:
-        """Drop children that need no attention any more, and move waiting ones up."""
-        for key in [key for key in self.shown if self.states[key].name not in NEEDS_ATTENTION]:
-            del self.shown[key]
-        while self.waiting and len(self.shown) < MOST_CHILDREN:
-            key = next(iter(self.waiting))
-            self.shown[key] = self.waiting.pop(key)
-
-
-def _child_facts(name: str, seq: int, state: State, before: ChildFacts | None) -> ChildFacts:
-    running_at = before.running_at if before is not None else None
-    run_name = before.run_name if before is not None else ""
-    if type(state) is Running:
-        running_at = state.at
-        run_name = str(state.context.get("task_run_name") or "") if state.context else run_name
-    elif state.is_pending():
-        running_at = None
-    return ChildFacts(name, seq, state, running_at, run_name)
+__all__ = ["RunProjection"]
 
 
 class RunProjection:
@@ -204,14 +47,16 @@ class RunProjection:
         self.graph = graph
         self._labels = labels
         self.flow_state: State | None = None
+        #: False once the run's process has died.
+        self._goes_on = True
         #: The last warning about the run as a whole, e.g. that it waits for workers; a later message clears it.
         self.warning = ""
         #: For how many seconds it was at rest before it went on, all its pauses together.
         self.rested_s = 0.0
         self._rests_since: float | None = None
-        self._facts = {key: _Facts() for key in graph.specs}
-        self._children: dict[str, _Children] = {key: _Children() for key, spec in graph.specs.items() if spec.is_mapped}
-        self._flow_seq = self._said_seq = _NEVER
+        self._facts = {key: KnownTask() for key in graph.specs}
+        self._children: dict[str, Children] = {key: Children() for key, spec in graph.specs.items() if spec.is_mapped}
+        self._flow_seq = self._said_seq = NEVER
         self._decisions: dict[str, dict[int, Decided]] = {}
         #: The order to cancel the run, until it is at rest.
         self.cancelling: Decided | None = None
@@ -229,7 +74,7 @@ class RunProjection:
             self.apply(event)
         for key, state in list(states.items()):
             if self.state(key) is None:
-                self.apply(StateChanged(_BEFORE, key, state))
+                self.apply(StateChanged(BEFORE, key, state))
 
     def apply(self, event: Event) -> tuple[str, ...]:
         """Apply one event. Return the keys whose views change (`FLOW` for the run itself); an outdated event changes none."""
@@ -274,7 +119,7 @@ class RunProjection:
         """Return the view of a task or child."""
         parent = self.parent(key) if key not in self._facts else None
         spec = self.graph.specs[parent or key]
-        facts = self._find(key) or _Facts()
+        facts = self._find(key) or KnownTask()
         if parent is not None:
             self._date(facts, parent, key)
         children = self._children.get(key)
@@ -295,7 +140,7 @@ class RunProjection:
             return dataclasses.replace(view, note=note, rows=told.rows, lost=told.lost, maker=told.maker)
         return view if parent is None else dataclasses.replace(view, label=self._label(parent, key))
 
-    def _date(self, facts: _Facts, parent: str | None, key: str) -> None:
+    def _date(self, facts: KnownTask, parent: str | None, key: str) -> None:
         """Note when a child began: its own facts may be newer than that."""
         child = self._children[parent].states.get(key) if parent is not None else None
         if child is not None and facts.running_at is None:
@@ -315,8 +160,8 @@ class RunProjection:
 
     def child(self, key: str, state: State, now: float) -> TaskView:
         """Return the view of a child that isn't listed, made from its state alone."""
-        facts = _Facts()
-        facts.take(_BEFORE, state)
+        facts = KnownTask()
+        facts.take(BEFORE, state)
         self._date(facts, self.parent(key), key)
         return _view(self.graph.specs[self.parent(key) or key], facts, self.state, now)
 
@@ -361,7 +206,22 @@ class RunProjection:
         self.warning = ""
         self.cancelling = None
         self._note_rest(event.state)
+        if isinstance(event.state, Crashed):
+            return (FLOW, *self.break_off())
+        self._goes_on = True
         return (FLOW,)
+
+    def break_off(self) -> tuple[str, ...]:
+        """Note that the run's process has died: what ran is to run again. Return the keys whose views change."""
+        self._goes_on = False
+        changed = []
+        for key, known in self._facts.items():
+            if isinstance(known.state, Running):
+                known.take(known.seq, after_death(known.state))
+                changed.append(key)
+        for key, children in self._children.items():
+            changed += [key, *children.break_off()]
+        return tuple(dict.fromkeys(changed))
 
     def _note_rest(self, state: State) -> None:
         if isinstance(state, Running) and self._rests_since is not None:
@@ -383,9 +243,9 @@ class RunProjection:
         if state.map_states and not children.states:
             # A stored run may hold the children's states without their events.
             for index, child in enumerate(state.map_states):
-                children.take(child_key(key, index), _BEFORE, child)
+                children.take(child_key(key, index), BEFORE, child)
 
-    def _find(self, key: str) -> _Facts | None:
+    def _find(self, key: str) -> KnownTask | None:
         facts = self._facts.get(key)
         if facts is not None:
             return facts
@@ -395,9 +255,9 @@ class RunProjection:
         children = self._children[parent]
         return children.shown.get(key) or children.waiting.get(key)
 
-    def _mapped(self, spec: TaskSpec, facts: _Facts, children: _Children, now: float) -> TaskView:
+    def _mapped(self, spec: TaskSpec, facts: KnownTask, children: Children, now: float) -> TaskView:
         counts = children.spread()
-        name = mapped_state(counts)
+        name = mapped_state(counts, goes_on=self._goes_on)
         own = facts.state
         is_over = not OPEN.intersection(counts)
         since = children.since if children.since is not None else (own.at if own is not None else None)
@@ -418,7 +278,7 @@ class RunProjection:
         )
 
 
-def _view(spec: TaskSpec, facts: _Facts, states: Callable[[str], State | None], now: float) -> TaskView:
+def _view(spec: TaskSpec, facts: KnownTask, states: Callable[[str], State | None], now: float) -> TaskView:
     state = facts.state
     most = spec.retry.max_retries + 1 if spec.retry is not None else 1
     if state is None:

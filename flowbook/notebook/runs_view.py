@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook.report.phrases import listed, parameter_text, shorten
 from flowbook.report.secret_names import shown_parameters, shown_value
-from flowbook.store.process_identity import shown_state
+from flowbook.store.process_identity import shown_counts, shown_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,7 +71,7 @@ def _row(run: RunSummary, earlier: RunSummary | None, codes: Mapping[str, Mappin
         state=shown_state(run),
         started=run.started.timestamp() if run.started is not None else None,
         took_s=run.took_s,
-        counts=run.counts,
+        counts=shown_counts(run),
         parameters={name: parameter_text(value) for name, value in shown_parameters(run.parameters).items()},
         changed=_changed(run, earlier, codes) if earlier is not None else "",
         message=shorten(run.message or "", 200),

@@ -19,6 +19,7 @@ from flowbook.exceptions import FlowbookError
 from flowbook.flow_run.begun_states import with_begun
 from flowbook.flow_run.decision import Decision
 from flowbook.flow_run.recorded_decision import decide_recorded
+from flowbook.flow_run.resume_plan import broken_off
 from flowbook.flow_run.run_description import RunLabel
 from flowbook.flow_run.run_log import RunLog
 from flowbook.notebook.command_worker import RefusedError
@@ -68,6 +69,10 @@ class StoredRun:
         self._take_progress(self._snapshot)
         self._tell_errors(self._states)
         self._note_constants(self._states)
+        self._shown = self._as_shown()
+
+    def _as_shown(self) -> dict[str, State]:
+        return broken_off(self._states) if isinstance(self.state, Crashed) else self._states
 
     def _changeable(self, graph: Graph) -> Graph:
         """Return the graph with specs that can be replaced: what a task waits with is known only then."""
@@ -117,11 +122,14 @@ class StoredRun:
     @property
     def state(self) -> State:
         """The flow's state; Crashed if its process ended in the middle."""
+        return self._crashed if self._is_dead else self._state
+
+    @property
+    def _is_dead(self) -> bool:
+        """Whether its process ended in the middle, and nobody has recorded that."""
         state = self._state
         has_begun = isinstance(state, Running | Pending | Submitted) and not isinstance(state, Scheduled)
-        if has_begun and not self._snapshot.is_owned:
-            return self._crashed
-        return state
+        return has_begun and not self._snapshot.is_owned
 
     @property
     def _crashed(self) -> Crashed:
@@ -131,8 +139,8 @@ class StoredRun:
 
     @property
     def states(self) -> Mapping[str, State]:
-        """Newest state by key, children of mapped tasks included."""
-        return self._states
+        """Newest state by key, children of mapped tasks included; what ran in a process that died is to run again."""
+        return self._shown
 
     @property
     def started(self) -> float | None:
@@ -184,6 +192,7 @@ class StoredRun:
             if now.events:
                 self._apply(now.events)
             self._take_progress(now)
+            self._shown = self._as_shown()
         self._log.deliver()
         return bool(now.events) or now.claim != before.claim or now.is_owned != before.is_owned
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flowbook.store.records import RunSummary
 
 __all__ = [
@@ -16,6 +18,7 @@ __all__ = [
     "PLACE",
     "UNSETTLED",
     "container_of",
+    "counts_after_death",
     "effective_message_of",
     "effective_state",
     "has_owner",
@@ -26,6 +29,7 @@ __all__ = [
     "place_in_words",
     "place_of_run",
     "process_of",
+    "shown_counts",
     "shown_state",
     "this_process",
 ]
@@ -38,6 +42,8 @@ _SILENCE_S = 60.0
 UNSETTLED = frozenset({None, "Running", "Pending", "Cancelling", "Crashed", "Submitted"})
 
 
+#: States of tasks that a process runs.
+_RUNS = frozenset({"Running", "Cancelling"})
 #: What people call the places of flow runners, by these runners' types.
 _PLACES = {"docker": "container", "kubernetes": "Job"}
 #: Set by flow runners in the containers that they make: the process there is known by it to whoever watches the container.
@@ -142,6 +148,19 @@ def shown_state(summary: RunSummary) -> str:
     if not has_owner(state, summary.process, summary.identifier, beat, now):
         state = effective_state(state, summary.process, beat, now)
     return state or "Pending"
+
+
+def shown_counts(summary: RunSummary) -> dict[str, int]:
+    """Return the number of a run's tasks by state as all lists show it: of a run whose process died, none is Running."""
+    is_dead = not _RUNS.isdisjoint(summary.counts) and shown_state(summary) == "Crashed"
+    return counts_after_death(summary.counts) if is_dead else dict(summary.counts)
+
+
+def counts_after_death(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the number of a run's tasks by state, once its process has died: what ran is to run again."""
+    ran = sum(counts.get(name, 0) for name in _RUNS)
+    found = {name: count for name, count in counts.items() if name not in _RUNS}
+    return {**found, "Pending": found.get("Pending", 0) + ran} if ran else found
 
 
 def effective_message_of(summary: RunSummary) -> str | None:

@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from flowbook.store.process_identity import effective_state
+from flowbook.store.process_identity import counts_after_death, effective_state
 from flowbook.store.queries import queries
 
 if TYPE_CHECKING:
@@ -63,6 +63,10 @@ def run_table(database: Database, query: str, given: Mapping[str, object]) -> Ru
     counts = [
         _counted(database, number) if noted is None else noted
         for noted, number in zip(found.counts, numbers, strict=True)
+    ]
+    counts = [
+        json.dumps(counts_after_death(json.loads(each))) if state == "Crashed" else each
+        for state, each in zip(states, counts, strict=True)
     ]
     return found._replace(state=states, counts=counts)
 

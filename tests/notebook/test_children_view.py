@@ -6,9 +6,9 @@ import flowbook
 from flowbook import Flow, task
 from flowbook._utils.costs import Cost
 from flowbook.engine.state import Failed, Mapped, Running, Success
+from flowbook.notebook.child_counts import ChildFacts
 from flowbook.notebook.child_labels import ChildLabels, element_text
 from flowbook.notebook.children_view import ChildrenRequest, children_view
-from flowbook.notebook.run_projection import ChildFacts
 from tests.homes import home  # noqa: F401  # each test's own store
 from tests.notebook.recorded import RecordedPanel
 

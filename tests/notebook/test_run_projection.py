@@ -21,7 +21,8 @@ from flowbook.engine.state import (
     Success,
 )
 from flowbook.engine.task_progress import TaskProgress
-from flowbook.notebook.run_projection import MOST_CHILDREN, RunProjection
+from flowbook.notebook.child_counts import MOST_CHILDREN
+from flowbook.notebook.run_projection import RunProjection
 from flowbook.notebook.view_model import ProgressView, TaskView
 from tests.graphs import build, task
 from tests.pace import slowness

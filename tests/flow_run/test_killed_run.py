@@ -1,0 +1,144 @@
+"""A run whose process was killed: lists, commands, the API, pages and notebooks say the same of its tasks."""
+
+import json
+import time
+
+import pytest
+
+import flowbook
+from flowbook import config
+from flowbook.api.app import create_app
+from flowbook.api.settings import ApiSettings
+from flowbook.cli.main import main
+from flowbook.engine.state import Running
+from flowbook.notebook.panel_session import PanelSession
+from flowbook.notebook.run_overview import overview
+from flowbook.notebook.runs_view import runs_view
+from flowbook.pages.stored_run import StoredRun
+from flowbook.store import open_store
+from tests.api.conftest import TOKEN, Client
+from tests.scripts import start
+
+KILLED = """
+import time
+from flowbook import Flow, task
+
+@task
+def first(): return [1, 2, 3]
+
+@task
+def each(n):
+    while n != 1: time.sleep(0.01)
+    return n
+
+@task
+def last(_): ...
+
+with Flow("killed") as flow:
+    last(each.map(first()))
+flow.run(record=True)
+"""
+STATES = {"first": "Success", "each": "Pending", "each[0]": "Success", "each[1]": "Pending", "last": "Pending"}
+SAYS = "Its process ended while it ran; it is to run again."
+
+
+@pytest.fixture
+def run_id(home, tmp_path):
+    return _killed(home, tmp_path, KILLED)
+
+
+def _killed(home, folder, script):
+    """Return the id of a run whose process is killed while a task, or its second child, runs."""
+    store = open_store(home)
+    process = start(script, folder)
+    while not any(_runs(store, each.run_id) for each in store.runs.list()):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    return store.runs.list()[-1].run_id
+
+
+def _runs(store, run_id):
+    states = store.history.states(run_id)
+    return any(isinstance(states.get(key), Running) for key in ("each", "each[1]"))
+
+
+def _command(_, capsys):
+    main(["run", "inspect", "last", "--all"])
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    return {row[0]: row[2] for row in rows if row and row[0] in STATES}
+
+
+def _listed(tasks):
+    """Return the states in a list in which a mapped task is one that is mapped, so that its children tell."""
+    found = {each["task"]: each["state"] for each in tasks}
+    assert found.pop("each") == "Mapped"
+    return {"each": "Pending", **found}
+
+
+def _json(_, capsys):
+    main(["run", "inspect", "last", "--json"])
+    return _listed(json.loads(capsys.readouterr().out)["states"])
+
+
+def _api(run_id, _):
+    call = Client(create_app(open_store(), ApiSettings(token=TOKEN)))
+    return _listed(call("GET", f"/api/runs/{run_id}/states").json()["tasks"])
+
+
+def _panel(run):
+    session = PanelSession(run)
+    tasks = session.snapshot["tasks"]
+    shown = {key: tasks[key]["state"] for key in ("first", "each", "last")}
+    children = {key: session.state_name(key) for key in ("each[0]", "each[1]")}
+    session.close()
+    assert tasks["each"]["counts"] == {"Success": 1, "Pending": 2}
+    return {**shown, **children}
+
+
+WAYS = {
+    "run inspect": _command,
+    "run inspect --json": _json,
+    "api": _api,
+    "page": lambda run_id, _: _panel(StoredRun(open_store(), run_id)),
+    "notebook": lambda run_id, _: _panel(flowbook.run(run_id)),
+}
+
+
+def test_what_ran_is_to_run_again_wherever_one_looks(run_id, capsys):
+    assert {way: look(run_id, capsys) for way, look in WAYS.items()} == dict.fromkeys(WAYS, STATES)
+
+
+def _ls(_, capsys):
+    main(["run", "ls", "--json"])
+    return json.loads(capsys.readouterr().out)[0]["tasks"]
+
+
+COUNTS = {
+    "run ls --json": _ls,
+    "api": lambda *_: Client(create_app(open_store(), ApiSettings(token=TOKEN)))("GET", "/api/runs").json()["runs"][0][
+        "tasks"
+    ],
+    "pages and side bar": lambda *_: overview(open_store())["runs"][0]["counts"],
+    "tab Runs": lambda *_: runs_view(open_store(), "killed", config.project(), 5).rows[0].counts,
+}
+
+
+def test_no_list_counts_a_task_as_running(home, tmp_path, capsys):
+    run_id = _killed(home, tmp_path, KILLED.replace("each.map", "each"))
+
+    found = {way: dict(count(run_id, capsys)) for way, count in COUNTS.items()}
+
+    assert found == {way: {"Success": 1, "Pending": 1} for way in COUNTS}
+
+
+def test_a_child_says_that_it_is_to_run_again_and_since_when_it_did_not_end(run_id):
+    call = Client(create_app(open_store(), ApiSettings(token=TOKEN)))
+    child = call("GET", f"/api/runs/{run_id}/states?task=each[1]").json()["tasks"][0]
+    began = next(
+        each for each in call("GET", f"/api/runs/{run_id}/events").json()["events"] if each["task"] == "each[1]"
+    )
+
+    assert (child["state"], child["message"], child["since"]) == ("Pending", SAYS, began["at"])
+    assert StoredRun(open_store(), run_id).states["each[1]"].message == SAYS
