@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flowbook.cli.param_values import read_params
 from flowbook.cli.run_ends import find_run, say_state
 from flowbook.core.flow_files import flow_at
+from flowbook.core.typed_text import read_as_defaults
 from flowbook.engine.events import FLOW, Logged, StateChanged
 from flowbook.engine.state import Scheduled, Submitted
 from flowbook.exceptions import ArgumentError, RunError
@@ -39,7 +40,7 @@ def start(args: Namespace, out: Output) -> int:
         raise ArgumentError(msg, option="--on")
     flow = flow_at(args.flow)
     options = {"record": True, **({"flow_run_name": args.name} if args.name else {})}
-    parameters = read_params(args.param)
+    parameters = read_as_defaults(flow.parameters(), read_params(args.param))
     if args.detach:
         run = flow.start(parameters, flow_runner=from_word(args.on or "subprocess"), **options)
         return _say_detached(run, out)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flowbook.core.flow_files import flow_in, split_location
+from flowbook.core.typed_text import read_as_defaults
 from flowbook.deployments.changes import cancel_waiting
 from flowbook.deployments.due_times import due_times
 from flowbook.deployments.schedule_settings import read_schedule
@@ -183,13 +184,14 @@ def _with_parameters(
     """Return the run with these parameters, checked by its flow."""
     flow = flow_of(deployment)
     known = {each.name: each for each in flow.parameters()}
-    for name, value in parameters.items():
+    given = read_as_defaults(known.values(), parameters)
+    for name, value in given.items():
         if name not in known:
             msg = f"Flow {deployment.flow!r} has no parameter {name!r}. Its parameters: {', '.join(known) or 'none'}."
             raise ParameterError(msg, names=[name])
         known[name].accept(value)
-    values = {**deployment.parameters_ref.load(), **parameters}
-    shown = {**deployment.parameters, **{name: shown_value(value) for name, value in parameters.items()}}
+    values = {**deployment.parameters_ref.load(), **given}
+    shown = {**deployment.parameters, **{name: shown_value(value) for name, value in given.items()}}
     return replace(run, parameters=shown, parameters_ref=store.values.put(values))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
+from flowbook.core.typed_text import read_as_defaults
 from flowbook.deployments.changes import pause_deployment, resume_deployment
 from flowbook.deployments.creation import create_deployments
 from flowbook.deployments.deployment_names import find_deployment
@@ -63,7 +64,7 @@ class FlowDeployments:
         spec = DeploymentSpec(
             args.title or self._name(),
             flow,
-            parameters=parse_parameters(args.param, self._shell.user_ns),
+            parameters=read_as_defaults(flow.parameters(), parse_parameters(args.param, self._shell.user_ns)),
             schedule=schedule,
             flow_runner=None if args.on is None else parse_flow_runner(args.on, self._shell.user_ns),
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 from IPython.core.error import UsageError
 
+from flowbook.core.typed_text import read_as_defaults
 from flowbook.engine.state_kinds import RUNNING, failed_by_itself
 from flowbook.exceptions import FlowbookError, ResultGoneError, UnknownRunError, UnpicklableError
 from flowbook.flow_run.recorded_decision import cancel_recorded
@@ -313,7 +314,7 @@ class LineActions:
 
     def _asked(self, args: Namespace, flow: Flow) -> tuple[dict[str, object], dict[str, Any], str]:
         """Return a run's parameters, its options that say which part of the flow runs, and that in words if it needs some."""
-        given = parse_parameters(args.param, self._shell.user_ns)
+        given = read_as_defaults(flow.parameters(), parse_parameters(args.param, self._shell.user_ns))
         whole = {"use_cache": False} if args.no_cache else {}
         earlier = earlier_output(self._flows, flow, args)
         if earlier is not None:

@@ -11,6 +11,7 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
 from flowbook.config import project
+from flowbook.core.typed_text import read_as_defaults
 from flowbook.exceptions import FlowbookError, UnknownRunError
 from flowbook.flow_run.failure import failure_of
 from flowbook.flow_run.run import new_run
@@ -136,6 +137,7 @@ class FlowMagics(Magics):
         flow, before = self.flows.write(FlowCell(name, cell, cache, args.executor))
         run = None
         try:
+            parameters = read_as_defaults(flow.parameters(), parameters)
             if args.plan:
                 self._show_plan(flow, args, executor, parameters)
             else:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from flowbook.core.typed_text import read_like
+from flowbook.exceptions import ParameterError
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.panel_actions import who_decides
 from flowbook.notebook.parts_asked import OF_FLOW, OF_REST, OF_TASK, Asked, What
@@ -247,8 +249,21 @@ class RunCommands:
             elif MASK in str(text):
                 msg = f"{name} has {MASK} in place of a secret that isn't shown. Type the whole value."
                 raise RefusedError(msg)
-            elif field.get("type") == "str" and not str(text).startswith("$"):
+            elif str(text).startswith("$"):
+                values[name] = self._actions.parse(str(text))
+            elif field.get("type") == "str":
                 values[name] = str(text)
             else:
-                values[name] = self._actions.parse(str(text))
+                values[name] = self._read(name, str(text), field)
         return values
+
+    def _read(self, name: str, text: str, field: Mapping[str, object]) -> object:
+        """Return the value of a text: of the default's kind, or if there is none, preferably of the kind of the run's before."""
+        spec = self._session.run.graph.specs.get(name)
+        default = getattr(spec.task, "default", None) if spec is not None else None
+        if default is not None:
+            return default if text == field.get("default") else read_like(name, text, default)
+        try:
+            return read_like(name, text, self._session.run.parameters.get(name))
+        except ParameterError:
+            return read_like(name, text, None)

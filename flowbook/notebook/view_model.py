@@ -6,7 +6,7 @@ Pure: no clock, no I/O; values are dataclasses, and `plain` makes the JSON of th
 from __future__ import annotations
 
 import dataclasses
-import json
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -137,8 +137,8 @@ class GraphNode:
 class ParameterView:
     """A field of the form.
 
-    `type` says how it is written: "str", "int", "float", "bool" or "json". `python` is the name of the default's type, "" where
-    there is no default. `secret`: its name sounds so; a value that it has is sent as `*****`.
+    `type` says how it is written: "str", "int", "float", "bool", or "literal", whose default comes as text. `python` is the name
+    of the default's type, "" where there is no default. `secret`: its name sounds so; a value that it has is sent as `*****`.
     """
 
     name: str
@@ -304,15 +304,13 @@ def _parameter(spec: TaskSpec) -> ParameterView:
     default = getattr(spec.task, "default", None)
     name = getattr(spec.task, "name", None) or spec.name
     is_required = bool(getattr(spec.task, "required", default is None))
-    kind = next((kind.__name__ for kind in (bool, int, float, str) if type(default) is kind), "json")
+    kind = next((kind.__name__ for kind in (bool, int, float, str) if type(default) is kind), "literal")
     python = "" if default is None else type(default).__name__
     is_secret = sounds_secret(str(name)) and kind != "bool"
     if is_secret and default is None:
         kind = "str"  # what is typed is the secret, and no literal
     default = shown_value(str(name), default)
-    try:
-        json.dumps(default, allow_nan=False)
-    except (TypeError, ValueError):
+    if default is not None and (kind == "literal" or (isinstance(default, float) and not math.isfinite(default))):
         default = phrases.parameter_text(default)
     return ParameterView(str(name), kind, default, is_required, python, is_secret)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import re
@@ -151,6 +152,20 @@ def test_watching_as_json_gives_an_object_for_each_event(file, capsys, go_once_i
         ("", "Success"),
         (None, "Success"),
     ]
+
+
+def test_a_text_becomes_a_value_of_the_kind_of_its_default(tmp_path, capsys):
+    path = tmp_path / "dated.py"
+    path.write_text(
+        "import datetime as dt\nfrom flowbook import Flow, Parameter\n"
+        "with Flow('dated') as flow:\n    flow.add_task(Parameter('day', dt.date(2026, 1, 28)))\n"
+    )
+
+    code, _, err = run(capsys, "run", "start", f"{path}:flow", "--param", "day=2026-02-01")
+    wrong = run(capsys, "run", "start", f"{path}:flow", "--param", "day=soon")
+
+    assert (code, flowbook.run("last").parameters) == (0, {"day": dt.date(2026, 2, 1)}), err
+    assert wrong == (2, "", "flowbook: day is a date, and 'soon' isn't. Write e.g. 2026-01-28.\n")
 
 
 WRONG = {

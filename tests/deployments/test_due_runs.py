@@ -227,6 +227,20 @@ def test_a_run_by_hand_has_the_deployments_parameters_and_those_given(store, flo
     assert (kept[0].due <= dt.datetime.now(dt.UTC), kept[1].due) == (True, kept[0].due + HOUR)
 
 
+def test_a_text_for_a_run_by_hand_becomes_a_value_of_the_kind_of_the_default(store):
+    with Flow("dated") as flow:
+        flow.add_task(Parameter("since", default=dt.date(2026, 1, 28)))
+    (deployment,) = deploy(DeploymentSpec("d", flow))
+
+    made = create_run(store, deployment, {"since": "2026-02-01"})
+
+    kept = store.runs.get(made.run_id)
+    assert (kept.parameters_ref.load(), kept.parameters) == (
+        {"since": dt.date(2026, 2, 1)},
+        {"since": "datetime.date(2026, 2, 1)"},
+    )
+
+
 def test_a_run_of_a_file_is_checked_by_the_flow_that_the_file_makes_now(store, write):
     path = write(
         "one.py",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from IPython.core.error import UsageError
@@ -92,6 +94,24 @@ def test_a_cell_becomes_a_flow_under_its_name_and_runs_to_its_pause(shell, capsy
     assert flow.last_run.parameters == {"origin": "JFK"}
     assert shell.user_ns["calls"] == ["load JFK", "double", "double", "double"]
     assert "delays, run 1: Paused" in capsys.readouterr().out
+
+
+DATED = """publish(load([
+    Parameter("day", default=dt.date(2026, 1, 28)), Parameter("folder", default=Path("data")), Parameter("n", default=1)
+]))"""
+
+
+def test_a_text_on_a_line_becomes_a_value_of_the_kind_of_its_default(shell):
+    shell.run_cell("import datetime as dt\nfrom pathlib import Path")
+    flow = _flow(shell, "delays --param day=2026-02-01 --param folder=other --param n=three", DATED)
+    first = flow.last_run.parameters
+    shell.run_line_magic("flow", "run delays --param day=2026-03-01")
+
+    assert first == {"day": dt.date(2026, 2, 1), "folder": Path("other"), "n": "three"}
+    assert flow.last_run.parameters["day"] == dt.date(2026, 3, 1)
+    for line in ("run delays --param day=soon", "plan delays --param day=soon", "deploy delays --param day=soon"):
+        with pytest.raises(UsageError, match=r"^day is a date, and 'soon' isn't\. Write e\.g\. 2026-01-28\.$"):
+            shell.run_line_magic("flow", line)
 
 
 def test_a_line_magic_resumes_it_and_only_what_waits_runs(shell):

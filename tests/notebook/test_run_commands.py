@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
+from enum import Enum
+
+import pandas as pd
 import pytest
 
 import flowbook
@@ -13,6 +18,11 @@ from flowbook.notebook.panel_actions import Debugging, PanelActions, Started
 from flowbook.notebook.panel_records import invalidate
 from flowbook.notebook.parts_asked import OF_TASK, menu_entries
 from tests.notebook.recorded import RecordedPanel
+
+
+class Level(Enum):
+    LOW = 1
+    HIGH = 2
 
 
 @pytest.fixture
@@ -208,6 +218,67 @@ def test_a_comparison_of_two_runs_is_kept_in_a_variable(flow):
     assert kept[name] == ("r1", "r2")
     assert said["text"] == f"Now in the variable {name}."
     assert refused["text"] == "Two runs are compared, named by their ids, not ['r1']."
+
+
+def _flow_of_any_values():
+    @task
+    def show(values):
+        return values
+
+    with Flow("any") as flow:
+        show(
+            [
+                Parameter("day", default=dt.date(2026, 1, 28)),
+                Parameter("level", default=Level.LOW),
+                Parameter("origins", default=["EWR", None]),
+                Parameter("pair", default=(1, 2)),
+                Parameter("frame", default=pd.DataFrame({"x": [1]})),
+                Parameter("limit", default=math.inf),
+                Parameter("note", default=None),
+            ]
+        )
+    return flow
+
+
+def test_values_without_json_run_again_as_the_form_shows_them():
+    flow = _flow_of_any_values()
+    flow.run()
+    given = []
+    panel = RecordedPanel(
+        flow.last_run, PanelActions(run=lambda values, _: given.append(values) or Started(flow.last_run, ""))
+    )
+    before = flow.last_run.parameters
+    defaults = {field["name"]: field["default"] for field in panel.graph["parameters"]}
+
+    shown = panel.hear("run", "c1", parameters=panel.snapshot["run"]["parameters"])
+    first = panel.hear("run", "c2", parameters={name: text for name, text in defaults.items() if text is not None})
+
+    assert shown["ok"], shown["text"]
+    assert first["ok"], first["text"]
+    assert list(given[0]) == list(before)
+    assert all(given[0][name] is before[name] for name in before)
+    assert all(given[1][name] is before[name] for name in before if before[name] is not None)
+    panel.close()
+
+
+def test_a_text_in_the_form_becomes_a_value_of_the_kind_of_the_default():
+    flow = _flow_of_any_values()
+    flow.run()
+    given = []
+    panel = RecordedPanel(
+        flow.last_run, PanelActions(run=lambda values, _: given.append(values) or Started(flow.last_run, ""))
+    )
+    typed = {"day": "2026-02-01", "level": "HIGH", "origins": '["JFK", null]', "pair": "[3, 4]", "note": "x"}
+
+    said = panel.hear("run", "c1", parameters=typed)
+    refused = panel.hear("run", "c2", parameters={"day": "tomorrow"})
+
+    assert said["ok"], said["text"]
+    assert given == [
+        {"day": dt.date(2026, 2, 1), "level": Level.HIGH, "origins": ["JFK", None], "pair": (3, 4), "note": "x"}
+    ]
+    assert (refused["ok"], refused["text"]) == (False, "day is a date, and 'tomorrow' isn't. Write e.g. 2026-01-28.")
+    panel.close()
 
 
 def test_a_plan_is_told_with_its_summary(flow):

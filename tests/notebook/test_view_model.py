@@ -60,9 +60,9 @@ def test_the_form_is_typed_by_the_defaults() -> None:
         ("limit", "int", "int", 3, False),
         ("rate", "float", "float", 0.5, False),
         ("fast", "bool", "bool", True, False),
-        ("months", "json", "range", "range(1, 3)", False),
-        ("carriers", "json", "list", ["AA", "UA"], False),
-        ("day", "json", "", None, True),
+        ("months", "literal", "range", "range(1, 3)", False),
+        ("carriers", "literal", "list", "['AA', 'UA']", False),
+        ("day", "literal", "", None, True),
     ]
 
 

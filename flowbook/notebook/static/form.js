@@ -20,27 +20,15 @@ export function complaint({ name, type, required, secret }, text) {
   if (secret && value === MASK) return null;
   if (type === "int" && !/^[+-]?\d[\d_]*$/.test(value)) return `${name} is an int: ${JSON.stringify(value)} is not a whole number.`;
   if (type === "float" && Number.isNaN(Number(value.replaceAll("_", "")))) return `${name} is a float: ${JSON.stringify(value)} is not a number.`;
-  if (type === "json" && !secret) return jsonComplaint(name, value);
   return null;
 }
 
-/** @param {string} name @param {string} value */
-function jsonComplaint(name, value) {
-  try {
-    JSON.parse(value);
-    return null;
-  } catch {
-    return `${name} is JSON: ${JSON.stringify(value)} can't be read. Write text in double quotes, e.g. ["JFK", "EWR"].`;
-  }
-}
-
 /** What is said of a parameter's type: its name in Python; one that has no default takes any. @param {Parameter} parameter */
-export const typeOf = ({ type, python }) => python || (type === "json" ? "any type" : type);
+export const typeOf = ({ type, python }) => python || (type === "literal" ? "any type" : type);
 
 /** The text of a default, as the field shows it. @param {Parameter} parameter */
 export function textOf({ type, default: value }) {
   if (value === null || value === undefined) return "";
-  if (type === "json") return JSON.stringify(value);
   if (type === "bool") return value ? "true" : "false";
   return String(value);
 }
@@ -48,7 +36,7 @@ export function textOf({ type, default: value }) {
 /** What stands for a secret that there is. */
 export const MASK = "*****";
 
-const AS_JSON = 'Written as JSON, e.g. ["JFK", "EWR"] or {"n": 1}';
+const AS_LITERAL = 'Written as in Python or as JSON, e.g. ["JFK", "EWR"], {"n": 1} or 2026-01-28';
 let count = 0;
 
 /** The fields in `el`. */
@@ -113,7 +101,7 @@ export class ParameterForm {
     return [
       dom.h("label", { for: id, class: "mono" }, nameIn(parameter.name)),
       parameter.type === "bool" ? dom.h("span", { class: "check" }, field) : field,
-      dom.h("span", { class: "dim", title: parameter.type === "json" ? AS_JSON : null }, typeOf(parameter)),
+      dom.h("span", { class: "dim", title: parameter.type === "literal" ? AS_LITERAL : null }, typeOf(parameter)),
     ];
   }
 }
@@ -135,7 +123,7 @@ function fieldOf({ name, type, required, secret }, id, text) {
   const isKept = secret && text.includes(MASK);
   field.value = secret ? "" : text;
   dom.set(field, {
-    class: type === "json" ? "mono" : null,
+    class: type === "literal" ? "mono" : null,
     inputmode: type === "int" ? "numeric" : null,
     required: Boolean(required) && !isKept,
     placeholder: isKept ? "unchanged" : required ? "needed" : null,

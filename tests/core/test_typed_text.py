@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from enum import Enum, IntEnum
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from flowbook import DateTimeParameter, Parameter
+from flowbook.core.typed_text import read_as_defaults, read_like
+from flowbook.exceptions import ParameterError
+
+
+class Level(Enum):
+    LOW = 1
+    HIGH = 2
+
+
+class Size(IntEnum):
+    NONE = 0
+    ALL = 1
+
+
+DAY = dt.date(2026, 1, 28)
+MIDNIGHT = dt.datetime.fromisoformat("2026-01-02")
+KEY = UUID("12345678123456781234567812345678")
+
+
+@pytest.mark.parametrize(
+    ("like", "text", "value"),
+    [
+        (DAY, "2026-02-01", dt.date(2026, 2, 1)),
+        (DAY, "'2026-02-01'", dt.date(2026, 2, 1)),
+        (DAY, "datetime.date(2026, 2, 1)", dt.date(2026, 2, 1)),
+        (
+            dt.datetime.fromisoformat("2026-01-02T03:04"),
+            "2026-02-01 12:30",
+            dt.datetime.fromisoformat("2026-02-01T12:30"),
+        ),
+        (MIDNIGHT, "datetime.datetime(2026, 2, 1, 0, 0)", MIDNIGHT.replace(month=2, day=1)),
+        (dt.time(8), "09:30", dt.time(9, 30)),
+        (dt.timedelta(1), "datetime.timedelta(days=2, seconds=5)", dt.timedelta(2, 5)),
+        (Decimal("1.5"), "2.75", Decimal("2.75")),
+        (Decimal("1.5"), "Decimal('2.75')", Decimal("2.75")),
+        (Path("data"), "other/data", Path("other/data")),
+        (Path("data"), f"{Path('x')!r}", Path("x")),
+        (KEY, str(KEY), KEY),
+        (Level.LOW, "HIGH", Level.HIGH),
+        (Level.LOW, "Level.HIGH", Level.HIGH),
+        (Level.LOW, "<Level.HIGH: 2>", Level.HIGH),
+        (Level.LOW, "2", Level.HIGH),
+        (Size.ALL, "NONE", Size.NONE),
+        (["EWR"], "['JFK', None]", ["JFK", None]),
+        (["EWR"], '["JFK", null]', ["JFK", None]),
+        (["EWR"], "None", None),
+        ((1, 2), "(3, 4)", (3, 4)),
+        ((1, 2), "[3, 4]", (3, 4)),
+        ({"a"}, "{'b'}", {"b"}),
+        ({"n": 1}, '{"n": true}', {"n": True}),
+        (None, "JFK", "JFK"),
+        (None, "7", 7),
+        (None, '["JFK", true]', ["JFK", True]),
+        (2.5, "3.5", 3.5),
+    ],
+)
+def test_a_text_becomes_a_value_of_the_kind_of_the_default(like, text, value):
+    found = read_like("x", text, like)
+
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("like", "text", "message"),
+    [
+        (DAY, "tomorrow", "day is a date, and 'tomorrow' isn't. Write e.g. 2026-01-28."),
+        (DAY, "date.today()", "day is a date, and 'date.today()' isn't. Write e.g. 2026-01-28."),
+        (
+            DAY,
+            "datetime.date(2026, 2, 30)",
+            "day is a date, and 'datetime.date(2026, 2, 30)' isn't. Write e.g. 2026-01-28.",
+        ),
+        (dt.timedelta(1), "soon", "day is a timedelta, and 'soon' isn't. Write e.g. timedelta(days=1)."),
+        (Decimal("1.5"), "much", "day is a Decimal, and 'much' isn't. Write e.g. 1.5."),
+        (Level.LOW, "MIDDLE", "day is a Level, and 'MIDDLE' isn't. It is one of LOW, HIGH."),
+        (["EWR"], "JFK", """day is a list, and 'JFK' isn't. Write e.g. ["JFK", "EWR"]."""),
+        ({"n": 1}, "[1]", """day is a dict, and '[1]' isn't. Write e.g. {"n": 1}."""),
+    ],
+)
+def test_a_text_of_another_kind_is_refused_with_an_example(like, text, message):
+    with pytest.raises(ParameterError) as refused:
+        read_like("day", text, like)
+
+    assert str(refused.value) == message
+    assert refused.value.names == ["day"]
+
+
+def test_texts_are_read_where_a_default_has_no_literal():
+    parameters = [
+        Parameter("day", default=DAY),
+        Parameter("level", default=Level.LOW),
+        Parameter("origins", default=["EWR"]),
+        DateTimeParameter("at", default=MIDNIGHT),
+        Parameter("month", default=1),
+        Parameter("other"),
+    ]
+    given = {"level": "HIGH", "origins": "JFK", "at": "2026-02-01", "month": "May", "other": "2026-02-01", "new": "x"}
+
+    assert read_as_defaults(parameters, {"day": "2026-02-01", **given}) == {
+        "day": dt.date(2026, 2, 1),
+        **given,
+        "level": Level.HIGH,
+    }
+    assert read_as_defaults(parameters, {"day": DAY}) == {"day": DAY}
