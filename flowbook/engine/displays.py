@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
     from flowbook.engine.task_log import TaskLog
 
-__all__ = ["Displays", "Figures", "preview_of_forms", "task_log", "watch_displays"]
+__all__ = ["TABLE_MARK", "Displays", "Figures", "preview_of_forms", "task_log", "watch_displays"]
 
 _HELPERS, _PYPLOT = "matplotlib._pylab_helpers", "matplotlib.pyplot"
 _DISPLAY, _DISPLAYS = "IPython.core.display_functions", "IPython.display"
+#: Beside the forms of a table: what it is known again by.
+TABLE_MARK = "application/vnd.flowbook.table"
 _PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 #: As what a value's preview may hold.
 _PICTURE_CHARACTERS, _HTML_CHARACTERS, _TEXT_CHARACTERS = 200_000, 60_000, 2000
@@ -85,9 +87,12 @@ def _preview_of(shown: Any, *, is_raw: bool) -> dict[str, Any]:  # noqa: ANN401 
         return preview_of_forms(shown)
     from IPython.core.formatters import DisplayFormatter  # noqa: PLC0415  # loaded: its `display` was called
 
-    from flowbook.results.preview_picture import is_drawn_here  # noqa: PLC0415  # where a task shows something
+    from flowbook.results.preview import table_mark  # noqa: PLC0415  # where a task shows something
+    from flowbook.results.preview_picture import is_drawn_here  # noqa: PLC0415  # as above
 
-    return _described(shown) if is_drawn_here(shown) else preview_of_forms(DisplayFormatter().format(shown)[0])
+    if is_drawn_here(shown):
+        return _described(shown)
+    return preview_of_forms({**DisplayFormatter().format(shown)[0], TABLE_MARK: table_mark(shown)})
 
 
 def _described(shown: object) -> dict[str, Any]:
@@ -110,7 +115,10 @@ def _task_layer() -> TaskLayer | None:
 
 
 def preview_of_forms(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is displayed as a preview; of pictures and HTML that are too large, the text."""
+    """Return what is displayed as a preview; of pictures and HTML that are too large, the text.
+
+    A table has its mark as `table`, beside what other previews have.
+    """
     text = str(data.get("text/plain", ""))
     found: dict[str, Any] = {
         "kind": "text",
@@ -122,6 +130,8 @@ def preview_of_forms(data: Mapping[str, Any]) -> dict[str, Any]:
         "repr": text[:_TEXT_CHARACTERS],
         "body": None,
     }
+    if data.get(TABLE_MARK):
+        found["table"] = data[TABLE_MARK]
     for mime in _PICTURES:
         content = data.get(mime)
         if isinstance(content, str) and len(content) <= _PICTURE_CHARACTERS:

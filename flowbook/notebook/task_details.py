@@ -16,6 +16,7 @@ from flowbook.report.cost_text import cost_text
 from flowbook.report.failed_above import failed_for, instead
 from flowbook.report.masked_values import named_preview
 from flowbook.report.secret_names import MASK, shown_change, shown_urls, shown_value, sounds_secret
+from flowbook.results.preview import page_mark
 from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:
@@ -117,9 +118,13 @@ def details(of: Inspected) -> Details:
 def _shown(logs: Sequence[Logged], output: Preview | None) -> tuple[Preview, ...]:
     """Return the previews of what a task displayed, the last ones, without its output and without those that are gone."""
     found = [line.shown for line in logs if line.shown is not None][-_MOST_SHOWN:]
-    given = output.get("body") if output is not None else None
-    previews = (each for each in map(_preview_of, found) if each is not None)
-    return tuple(each for each in previews if given is None or each.get("body") != given)
+    body, table = (None, "") if output is None else (output.get("body"), page_mark(output))
+    previews = [each for each in map(_preview_of, found) if each is not None]
+    return tuple(
+        {name: part for name, part in each.items() if name != "table"}
+        for each in previews
+        if (body is None or each.get("body") != body) and (not table or each.get("table") != table)
+    )
 
 
 def _preview_of(shown: object) -> Preview | None:

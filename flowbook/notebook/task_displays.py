@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowbook.engine.displays import Displays, Figures, preview_of_forms, task_log
-from flowbook.results.preview import describe
+from flowbook.engine.displays import TABLE_MARK, Displays, Figures, preview_of_forms, task_log
+from flowbook.results.preview import describe, table_mark
 from flowbook.results.preview_picture import is_drawn_here
 
 if TYPE_CHECKING:
@@ -68,10 +68,15 @@ def _in_tasks(publish: Callable[..., object]) -> Callable[..., object]:
 
 
 def _as_previews(format_: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `format_`, which in a task draws figures and images as previews do, so that one is known again as the output."""
+    """Return `format_`, which in a task draws figures as previews do and marks tables, so that an output is known again."""
 
     def format_or_draw(value: object, *args: object, **options: object) -> object:
-        if task_log() is None or not is_drawn_here(value):
+        if task_log() is None:
+            return format_(value, *args, **options)
+        if mark := table_mark(value):
+            forms, metadata = format_(value, *args, **options)
+            return {**forms, TABLE_MARK: mark}, metadata
+        if not is_drawn_here(value):
             return format_(value, *args, **options)
         preview = describe(value)
         if preview["kind"] != "picture":

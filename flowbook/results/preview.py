@@ -5,6 +5,8 @@ Never raises for a strange object: what its own code raises is shown as text. Ch
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import reprlib
 import sys
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from flowbook.results.reference import Preview
 
-__all__ = ["describe", "format_size"]
+__all__ = ["describe", "format_size", "page_mark", "table_mark"]
 
 _REPR_CHARACTERS = 2000
 _TEXT_CHARACTERS = 80
@@ -39,6 +41,22 @@ def describe(value: object) -> Preview:
         return _describe(value)
     except BaseException as exc:  # noqa: BLE001  # a user's object may raise anything anywhere
         return _preview(value, "text", f"{_class(value)} (can't be shown: {type(exc).__name__})", text_repr="")
+
+
+def table_mark(value: object) -> str:
+    """Return what the preview of a frame or series has as its `page_mark`; empty for all else."""
+    pandas = sys.modules.get("pandas")
+    is_table = pandas is not None and isinstance(value, (pandas.DataFrame, pandas.Series))
+    return page_mark(describe(value)) if is_table or foreign_frames.is_foreign(value) else ""
+
+
+def page_mark(preview: Preview) -> str:
+    """Return a hash of the first page in a preview, by which two that show the same table are known; empty without one."""
+    page = preview.get("page")
+    if not isinstance(page, dict):
+        return ""
+    shown = {name: part for name, part in page.items() if name != "took_ms"}
+    return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def format_size(size_bytes: int) -> str:

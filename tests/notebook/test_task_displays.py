@@ -142,6 +142,32 @@ def test_a_figure_that_was_changed_after_it_was_shown_stands_there_as_it_was_bot
     assert told["shown"][0]["body"] != told["output"]["body"]
 
 
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+@pytest.mark.parametrize("kind", ["DataFrame({'a': range(300), 'b': 'x'})", "Series(range(3), name='a')"])
+def test_a_table_that_a_task_shows_and_returns_stands_in_its_inspector_once(shell, executor, kind):
+    shell.run_cell("import pandas as pd")
+    shell.run_cell(f"@task\ndef both():\n    table = pd.{kind}\n    display(table)\n    return table")
+
+    run = _run(shell, f"daily --executor {executor} --quiet", "both()")
+    told = _details(run, "both")
+
+    assert told["output"]["kind"] in {"frame", "series"}
+    assert told["shown"] == []
+    assert len(told["logs"]) == 1
+
+
+def test_a_part_of_a_table_and_the_table_before_a_change_stand_there_beside_the_output(shell):
+    shell.run_cell("import pandas as pd")
+    body = "table = pd.DataFrame({'a': range(9)})\n    display(table.head(2), table)\n    table['a'] += 1\n    return table"
+    shell.run_cell(f"@task\ndef grows():\n    {body}")
+
+    run = _run(shell, "daily --executor threads --quiet", "grows()")
+    told = _details(run, "grows")
+
+    assert [(each["kind"], each["body"].count("<tr>")) for each in told["shown"]] == [("html", 2), ("html", 9)]
+    assert set(told["shown"][0]) == set(told["output"])
+
+
 def test_a_large_image_that_a_task_shows_is_a_smaller_picture_and_not_a_text(shell):
     shell.run_cell("from PIL import Image\nimport random\nnoise = random.Random(7).randbytes")
     shell.run_cell("@task\ndef looks():\n    display(Image.frombytes('L', (900, 900), noise(810_000)))\n    return 1")
