@@ -4,7 +4,7 @@ import { changesOf, resumeText } from "../../flowbook/notebook/static/approval.j
 import { Asker } from "../../flowbook/notebook/static/asker.js";
 import { fitting, widthAfter } from "../../flowbook/notebook/static/card_grip.js";
 import { atWork, axisTicks, Changes, spansOf } from "../../flowbook/notebook/static/changes.js";
-import { footing as childFooting } from "../../flowbook/notebook/static/children.js";
+import { footing as childFooting, isLeftOut } from "../../flowbook/notebook/static/children.js";
 import { groupPage } from "../../flowbook/notebook/static/group_page.js";
 import * as logs from "../../flowbook/notebook/static/logs.js";
 import { halves } from "../../flowbook/notebook/static/names.js";
@@ -51,11 +51,26 @@ function world() {
   return { clock, link, sent, forward };
 }
 
-test("a long name keeps its end, a short one is whole, and no character is torn apart", () => {
+test("a table of tasks has no empty columns: not where costs or rows are unknown, nor where a comparison has nothing to tell", () => {
+  const columns = ["state", "rows", "duration", "cpu", "message"];
+  const running = { key: "a[0]", index: 0, label: "x", state: "Running", word: "", since: 5, duration_s: null, message: "", rows: null };
+  const compared = { ...running, state: "because", since: null, told: { word: "Input", beside: "" } };
+  const changed = { ...compared, message: "return 2", told: { word: "Code", beside: "+0.4 s" }, rows: 3 };
+  const left = (/** @type {any[]} */ ...rows) => columns.filter((name) => isLeftOut(name, rows, 9));
+
+  assert.deepEqual(left(running), ["rows", "cpu"]);
+  assert.deepEqual(left({ ...running, cpu_s: 0.1 }), ["rows"]);
+  assert.deepEqual(left(compared), ["rows", "duration", "cpu", "message"]);
+  assert.deepEqual(left(compared, changed), ["cpu"]);
+});
+
+test("a long name keeps its end, a short one is whole, a wide character counts twice, and none is torn apart", () => {
   assert.deepEqual(halves("clean"), ["clean", ""]);
   assert.deepEqual(halves("delays_by_carrier_and_month[17]"), ["delays_by_carrier_and_m", "onth[17]"]);
-  assert.equal(halves(`${"a".repeat(20)}🐦🐦🐦🐦`)[1], "aaaa🐦🐦🐦🐦");
-  assert.equal(halves(`${"a".repeat(20)}👩‍👩‍👧‍👦👍🏽`)[1], "aaaaaa👩‍👩‍👧‍👦👍🏽");
+  assert.equal(halves(`${"a".repeat(20)}🐦🐦🐦🐦`)[1], "🐦🐦🐦🐦");
+  assert.equal(halves(`${"a".repeat(20)}👩‍👩‍👧‍👦👍🏽`)[1], "aaaa👩‍👩‍👧‍👦👍🏽");
+  assert.deepEqual(halves("売上データを東京証券取引所から読み込む"), ["売上データを東京証券取引所から", "読み込む"]);
+  assert.deepEqual(halves("売上データを東京都"), ["売上データを東京都", ""]);
   assert.deepEqual(halves("שלום עולם (mixed) text"), ["שלום עולם (mixed) text", ""]);
 });
 

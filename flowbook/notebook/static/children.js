@@ -21,6 +21,8 @@ const ORDERS = [
   ["index", "as mapped"],
 ];
 
+/** The columns after the first. */
+const COLUMNS = ["", "state", "rows", "duration", "cpu", "memory", "message"];
 const NUMBERS = new Set(["rows", "duration", "cpu", "memory"]);
 const COSTS = new Set(["cpu", "memory"]);
 /** @type {Record<string, string>} */
@@ -50,10 +52,8 @@ export class ChildrenView {
   #counts = dom.h("div", { class: "counts grow" });
   #table = dom.h("tbody");
   #first = dom.h("th", { scope: "col" });
-  /** The heads of the columns that are there where a cost is known. @type {HTMLElement[]} */
-  #costs = [];
-  /** The same where a child gave a table. @type {HTMLElement | null} */
-  #rows = null;
+  /** The heads of all columns after the first. @type {HTMLElement[]} */
+  #heads = [];
   #foot = dom.h("span", { class: "grow" });
   #previous = dom.button("child-page", dom.icon(states.SIGNS.previous ?? []), { class: "icon", "data-step": -1, "aria-label": "Previous rows" });
   #next = dom.button("child-page", dom.icon(states.SIGNS.next ?? []), { class: "icon", "data-step": 1, "aria-label": "Next rows" });
@@ -120,17 +120,16 @@ export class ChildrenView {
     if (!shown) return;
     this.squares.update({ key: shown.key, keys: shown.keys, runs: shown.squares, chosen, words: this.given.words });
     this.#showCounts(shown);
-    const hasCosts = shown.rows.some(({ cpu_s: cpu }) => typeof cpu === "number");
-    const hasRows = shown.rows.some(({ rows }) => rows !== null);
+    const now = this.given.now();
+    const hidden = COLUMNS.filter((name) => isLeftOut(name, shown.rows, now));
     dom.keyed(
       this.#table,
       shown.rows,
       ({ key }) => key,
       rowOf,
-      (tr, child) => fill(tr, child, { now: this.given.now(), isChosen: child.key === chosen, hasCosts, hasRows }),
+      (tr, child) => fill(tr, child, { now, isChosen: child.key === chosen, hidden }),
     );
-    for (const head of this.#costs) head.hidden = !hasCosts;
-    if (this.#rows) this.#rows.hidden = !hasRows;
+    for (const [at, head] of this.#heads.entries()) head.hidden = hidden.includes(COLUMNS[at] ?? "");
     dom.say(this.#foot, footing(shown));
     const isLast = shown.offset + shown.rows.length >= shown.total;
     dom.set(this.#previous, { "aria-disabled": shown.offset > 0 ? null : "true", title: shown.offset > 0 ? "Previous rows" : "These are the first rows" });
@@ -146,12 +145,10 @@ export class ChildrenView {
 
   #parts() {
     const { heads: other = {} } = this.given;
-    const others = ["", "state", "rows", "duration", "cpu", "memory", "message"].map((name) =>
+    this.#heads = COLUMNS.map((name) =>
       dom.h("th", { scope: "col", class: NUMBERS.has(name) ? "num" : null, title: TITLES[name] ?? null }, other[name] ?? name),
     );
-    this.#costs = others.filter(({ textContent }) => COSTS.has(textContent ?? ""));
-    this.#rows = others[2] ?? null;
-    const heads = [this.#first, ...others];
+    const heads = [this.#first, ...this.#heads];
     const back = dom.button("back-to-graph", "Back to the graph");
     const tools = dom.h("div", { class: "row find" }, this.#counts, this.#query, this.#order);
     const table = dom.h("table", {}, dom.h("thead", {}, dom.h("tr", {}, ...heads)), this.#table);
@@ -230,8 +227,16 @@ const rowOf = ({ key, label, index }) =>
     dom.h("td", { class: "said-cell" }),
   );
 
-/** @param {Element} tr @param {Child} child @param {{now: number, isChosen: boolean, hasCosts: boolean, hasRows: boolean}} given */
-function fill(tr, child, { now, isChosen, hasCosts, hasRows }) {
+/** Whether a column isn't there, since none of these rows has anything in it: how they run is always told. @param {string} name @param {Child[]} rows @param {number} now */
+export function isLeftOut(name, rows, now) {
+  if (COSTS.has(name)) return !rows.some(({ cpu_s: cpu }) => typeof cpu === "number");
+  if (name === "rows") return rows.every((child) => child.rows === null);
+  if (name === "duration") return rows.every((child) => child.told && !format.timeOf(child, now));
+  return name === "message" && rows.every((child) => child.told && !child.message);
+}
+
+/** @param {Element} tr @param {Child} child @param {{now: number, isChosen: boolean, hidden: string[]}} given */
+function fill(tr, child, { now, isChosen, hidden }) {
   const [, , state, rows, time, cpu, memory, message] = [...tr.children];
   if (!state || !rows || !time || !cpu || !memory || !message) return;
   const word = states.saidOf(child);
@@ -239,11 +244,10 @@ function fill(tr, child, { now, isChosen, hasCosts, hasRows }) {
     state.replaceChildren(dom.h("span", { class: "row tight" }, dom.icon(states.glyphOfTask(child)), dom.h("span", { class: "word" }, word)));
   dom.set(tr, { "data-state": child.state, "data-word": child.word || null, "aria-selected": isChosen ? "true" : null });
   dom.say(rows, child.rows === null ? "" : format.thousands(child.rows));
-  dom.set(rows, { hidden: !hasRows });
   dom.say(time, format.timeOf(child, now));
   dom.say(cpu, typeof child.cpu_s === "number" ? format.duration(child.cpu_s) : "");
   dom.say(memory, child.memory ?? "");
-  for (const cell of [cpu, memory]) dom.set(cell, { hidden: !hasCosts });
   dom.say(message, child.message.split("\n")[0] ?? "");
   dom.set(message, { title: child.message });
+  for (const [at, cell] of [...tr.children].slice(1).entries()) dom.set(cell, { hidden: hidden.includes(COLUMNS[at] ?? "") });
 }

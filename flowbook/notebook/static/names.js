@@ -2,10 +2,12 @@
 
 import * as dom from "./dom.js";
 
-/** Names up to this length stay in one piece. */
+/** Names up to this length stay in one piece; a wide character counts as two. */
 const SHORT = 20;
 /** How much of a longer name's end always shows. */
 const END = 8;
+/** Chinese, Japanese, Korean and emoji. */
+const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]|\p{Extended_Pictographic}|\p{Regional_Indicator}/u;
 
 /** Takes what people see as one character as one: an emoji is up to a dozen code units. */
 const SEGMENTER = "Segmenter" in Intl ? new Intl.Segmenter() : null;
@@ -27,8 +29,11 @@ const LEFT_TO_RIGHT = /[A-Za-z\u00c0-\u024f\u0370-\u052f]/;
  */
 export function halves(name) {
   const found = characters(name);
-  if (found.length <= SHORT || (RIGHT_TO_LEFT.test(name) && LEFT_TO_RIGHT.test(name))) return [name, ""];
-  return [found.slice(0, -END).join(""), found.slice(-END).join("")];
+  const widths = found.map((character) => (WIDE.test(character) ? 2 : 1));
+  if (widths.reduce((all, width) => all + width, 0) <= SHORT || (RIGHT_TO_LEFT.test(name) && LEFT_TO_RIGHT.test(name))) return [name, ""];
+  let from = found.length;
+  for (let room = END; room >= (widths[from - 1] ?? END); from -= 1) room -= widths[from - 1] ?? 0;
+  return [found.slice(0, from).join(""), found.slice(from).join("")];
 }
 
 /** The parts of a name, for an element of class `mid`. @param {string} name */

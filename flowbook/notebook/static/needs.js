@@ -115,7 +115,7 @@ function itemOf(need) {
 }
 
 /** A child is called as its input, its key stands after it. @param {Need} need */
-const nameOf = ({ key, task }) => (task.label ? [nameIn(task.label), dom.h("span", { class: "mono dim key" }, key)] : [nameIn(key)]);
+const nameOf = ({ key, task }) => (task.label ? [nameIn(task.label), nameIn(key, { class: "mono dim key" })] : [nameIn(key)]);
 
 /** @param {Need & {many?: Many}} need */
 function buttonsOf({ key, kind, many, task: { rejected: isRejected, above } }) {
