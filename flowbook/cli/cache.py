@@ -11,7 +11,7 @@ from flowbook.report.masked_values import masked_preview
 from flowbook.report.secret_names import shown_parameters
 from flowbook.results.preview import format_size
 from flowbook.store import open_store
-from flowbook.terminal.lines import printable
+from flowbook.terminal.lines import padded, printable, widest
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -120,8 +120,11 @@ def _preview_lines(preview: dict[str, object]) -> list[str]:
         return []
     names = [printable(str(column.get("name", "") if isinstance(column, dict) else column)) for column in columns]
     cells = [["" if cell is None else printable(str(cell)) for cell in row] for row in rows]
-    widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(names)]
+    widths = [widest([name, *(row[i] for row in cells)]) for i, name in enumerate(names)]
     return [
         "",
-        *("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in [names, *cells]),
+        *(
+            "  ".join(padded(cell, width, to_the_right=True) for cell, width in zip(row, widths, strict=True))
+            for row in [names, *cells]
+        ),
     ]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from flowbook.cli.command_words import in_commands
-from flowbook.terminal.lines import encodable, fit, printable, styled
+from flowbook.terminal.lines import encodable, fit, padded, printable, styled, widest
 from flowbook.terminal.marks import marks_for
 from flowbook.terminal.size import size_of
 
@@ -70,9 +70,9 @@ class Output:
             self._json(found)
             return
         shown = {name: _cell(value) for name, value in found.items() if value not in (None, "", {}, [])}
-        width = max(map(len, shown), default=0)
+        width = widest(shown)
         for name, value in shown.items():
-            self.line(f"{name:<{width}}  {value}")
+            self.line(f"{padded(name, width)}  {value}")
 
     def done(self, sentence: str, **facts: object) -> None:
         """Say what was done: a sentence, or as JSON its facts."""
@@ -119,9 +119,9 @@ def _jsonable(value: object) -> object:
 
 
 def _text_table(to: TextIO, columns: Sequence[str], cells: list[list[str]]) -> None:
-    widths = [max(len(column), *(len(row[i]) for row in cells)) for i, column in enumerate(columns)]
+    widths = [widest([column, *(row[i] for row in cells)]) for i, column in enumerate(columns)]
     for row in [list(columns), *cells]:
-        line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        line = "  ".join(padded(cell, width) for cell, width in zip(row, widths, strict=True))
         print(line.rstrip(), file=to)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from flowbook.report.phrases import duration, listed
+from flowbook.terminal.lines import padded, widest
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -230,9 +231,9 @@ class RunPlan:
 
     def __str__(self) -> str:
         rows = [(task.key, task.words, _expected(task), task.why) for task in self.tasks]
-        widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+        widths = [widest(row[column] for row in rows) for column in range(3)]
         lines = [
-            f"  {key:<{widths[0]}}  {words:<{widths[1]}}  {took:>{widths[2]}}  {why}".rstrip()
+            f"  {padded(key, widths[0])}  {padded(words, widths[1])}  {took:>{widths[2]}}  {why}".rstrip()
             for key, words, took, why in rows
         ]
         more = [f"  … {len(lines) - _ROWS_SHOWN:,} more: plan.to_frame() has all"] if len(lines) > _ROWS_SHOWN else []

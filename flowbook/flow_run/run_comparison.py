@@ -25,7 +25,7 @@ from flowbook.report.phrases import duration, listed, message, shorten
 from flowbook.report.secret_names import shown_value
 from flowbook.results.code_source import read_sources
 from flowbook.store import open_store
-from flowbook.terminal.lines import printable
+from flowbook.terminal.lines import padded, printable, widest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -212,8 +212,10 @@ class RunComparison:
 
     def __repr__(self) -> str:
         rows = [each.cells for each in self.tasks[:_ROWS_IN_TEXT]]
-        widths = [max((len(row[place]) for row in rows), default=0) for place in range(len(_HEAD))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        widths = [widest(row[place] for row in rows) for place in range(len(_HEAD))]
+        lines = [
+            "  ".join(padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        ]
         more = len(self.tasks) - _ROWS_IN_TEXT
         rest = [f"  and {more:,} more"] if more > 0 else []
         return "\n".join([self.title, *(f"  {line}" for line in lines), *rest, *self.notes])

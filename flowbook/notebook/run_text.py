@@ -14,6 +14,7 @@ from flowbook.flow_run.reuse import reuse_of
 from flowbook.report.phrases import duration, listed
 from flowbook.report.secret_names import shown_text
 from flowbook.store.working_time import working_time
+from flowbook.terminal.lines import padded, widest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,7 @@ def summary(run: FlowRun) -> str:
     lines = [f"{run.flow_name}, run {run.number}: {type(state).__name__}{took}. {said}".rstrip()]
     states = run.states
     shown = _of_interest({key: states[key] for key in run.graph.specs})
-    width = max(map(len, shown), default=0)
+    width = widest(shown)
     for key, found in shown.items():
         count = f" ×{found.n_map_states}" if isinstance(found, Mapped) else ""  # times
         said = (
@@ -45,7 +46,7 @@ def summary(run: FlowRun) -> str:
             if (found.message and not found.is_pending()) or found.is_paused()
             else ""
         )
-        lines.append(f"  {key:<{width}}  {name_in_words(found)}{count}{said}")
+        lines.append(f"  {padded(key, width)}  {name_in_words(found)}{count}{said}")
     if more := len(run.graph.specs) - len(shown):
         left_out = Counter(name_in_words(states[key]) for key in run.graph.specs if key not in shown)
         lines.append(f"  and {more:,} more: {', '.join(f'{n:,} {name}' for name, n in left_out.items())}")

@@ -10,7 +10,7 @@ from flowbook.engine.task_keys import parent_key
 from flowbook.report.failed_above import instead
 from flowbook.report.phrases import deadline_note, error_text, listed, shorten, staleness
 from flowbook.terminal.durations import running_time
-from flowbook.terminal.lines import Span, spread, width_of, wrapped
+from flowbook.terminal.lines import Span, padded, spread, widest, width_of, wrapped
 from flowbook.terminal.live_lines import count_spans
 from flowbook.terminal.paused_inputs import input_lines
 from flowbook.terminal.traceback_lines import failing_line, traceback_lines
@@ -156,9 +156,9 @@ def _pause(view: EndView, marks: Marks, width: int) -> list[Line]:
     below = listed([key for task in waiting for key in _below(view, task.key)]) if waiting else ""
     goes_on = f"goes on with {names}{f', then {below}' if below else ''}"
     resume, reject = f"  flowbook run resume {view.called}", f'  flowbook run reject {view.called} --note "…"'
-    gap = max(len(resume), len(reject)) + 4
-    lines += [(), (Span(f"{resume:<{gap}}"), Span(goes_on, _DIM))]
-    lines.append((Span(f"{reject:<{gap}}"), Span(f"flowbook run skip {view.called}")))
+    gap = widest((resume, reject)) + 4
+    lines += [(), (Span(padded(resume, gap)), Span(goes_on, _DIM))]
+    lines.append((Span(padded(reject, gap)), Span(f"flowbook run skip {view.called}")))
     return lines
 
 

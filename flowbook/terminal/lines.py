@@ -5,9 +5,13 @@ User text can't move the cursor or colour the terminal: characters that can't be
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "Line",
@@ -15,10 +19,12 @@ __all__ = [
     "cut_middle",
     "encodable",
     "fit",
+    "padded",
     "plain_text",
     "printable",
     "spread",
     "styled",
+    "widest",
     "width_of",
     "wrapped",
 ]
@@ -34,6 +40,9 @@ class Span(NamedTuple):
 #: What stands for characters of ours that a stream can't write.
 _PLAIN = str.maketrans({"\u00d7": "x", "…": "...", "→": "->", "—": "-", "·": "."})
 
+#: Not printable to Python, and yet parts of texts: joiners within Persian words and emoji, and spaces.
+_WITHIN_TEXTS = re.compile(r"(?<=[^\x00-\x7f])[\u200c\u200d](?=[^\x00-\x7f])|[\u00a0\u202f\u3000]")
+
 #: One line, without its end.
 Line = tuple[Span, ...]
 
@@ -42,7 +51,8 @@ def printable(text: str) -> str:
     """Return `text` without characters that would move the cursor or colour the terminal."""
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    kept = {found.start() for found in _WITHIN_TEXTS.finditer(text)}
+    return "".join(char if char.isprintable() or at in kept else ascii(char)[1:-1] for at, char in enumerate(text))
 
 
 def encodable(text: str, encoding: str | None) -> str:
@@ -59,6 +69,17 @@ def encodable(text: str, encoding: str | None) -> str:
 def width_of(line: Line) -> int:
     """Return how many terminal cells a line takes; wide characters take two."""
     return sum(cell_len(span.text) for span in line)
+
+
+def widest(texts: Iterable[str]) -> int:
+    """Return how many cells the widest text of a column takes; 0 without any."""
+    return max(map(cell_len, texts), default=0)
+
+
+def padded(text: str, width: int, *, to_the_right: bool = False) -> str:
+    """Return `text` with spaces after it, or before it, so that it takes `width` cells; a wider one stays as it is."""
+    spaces = " " * (width - cell_len(text))
+    return f"{spaces}{text}" if to_the_right else f"{text}{spaces}"
 
 
 def cut_middle(text: str, width: int) -> str:

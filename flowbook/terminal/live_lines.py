@@ -9,7 +9,7 @@ from flowbook.engine.task_keys import parent_key
 from flowbook.report.error_view import code_locations, is_mine
 from flowbook.report.phrases import error_text, shorten
 from flowbook.terminal.durations import stopwatch, ticking
-from flowbook.terminal.lines import Span, cut_middle, fit, spread, width_of
+from flowbook.terminal.lines import Span, cut_middle, fit, spread, widest, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -70,7 +70,7 @@ def live_lines(view: LiveView, marks: Marks, width: int, most: int) -> list[Line
     shown = rows if len(rows) <= room else rows[: room - 1]
     if shown:
         lines.append(())
-    name_width = max((min(len(row.name), int(width * _NAME_PART)) for row in shown), default=0)
+    name_width = min(widest(row.name for row in shown), int(width * _NAME_PART))
     lines += [_row_line(row, name_width, width, marks) for row in shown]
     if hidden := len(rows) - len(shown):
         lines.append((Span(f"  and {hidden:,} more", _DIM),))

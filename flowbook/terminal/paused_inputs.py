@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from flowbook.engine.task_keys import parent_key
 from flowbook.report.value_text import value_text
 from flowbook.results.reference import ResultRef
-from flowbook.terminal.lines import Span
+from flowbook.terminal.lines import Span, padded, widest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import pandas as pd
 
     from flowbook.engine.graph import Graph
     from flowbook.terminal.census import TaskNow
@@ -28,13 +30,13 @@ def input_lines(task: TaskNow, graph: Graph, hide: Callable[[str], str]) -> list
     """Return the lines that help a person decide about a paused task: the task and its inputs."""
     spec = graph.specs[parent_key(task.key)]
     inputs = dict(list((task.state.cached_inputs or {}).items())[:_MOST_INPUTS])
-    width = max(map(len, (task.key, *inputs)))
+    width = widest((task.key, *inputs))
     said = task.state.message if not spec.is_manual else spec.question()
-    lines: list[Line] = [(Span(f"  {task.key:<{width}}  "), Span(hide(said or "")))] if said else []
+    lines: list[Line] = [(Span(f"  {padded(task.key, width)}  "), Span(hide(said or "")))] if said else []
     for argument, value in inputs.items():
         above = next((bound.upstream for bound in spec.bindings if bound.argument == argument), "")
         source = f", from {above}" if above else ""
-        lines.append((Span(f"  {argument:<{width}}  "), Span(f"{hide(_what(argument, value))}{source}")))
+        lines.append((Span(f"  {padded(argument, width)}  "), Span(f"{hide(_what(argument, value))}{source}")))
         lines += [(Span(f"  {'':<{width}}  {hide(text)}", _DIM),) for text in _first_rows(value)]
     return lines
 
@@ -52,7 +54,15 @@ def _first_rows(value: object) -> Iterator[str]:
     if pandas is None or not isinstance(value, pandas.DataFrame) or not len(value.columns):
         return
     table = value.iloc[:_ROWS, :_COLUMNS]
-    for line in table.to_string(index=False, max_colwidth=30).splitlines():
-        yield line[:_CELLS].rstrip()
+    columns = [_cells_of(table.iloc[:, [place]]) for place in range(len(table.columns))]
+    for row in zip(*columns, strict=True):
+        yield "  ".join(row)[:_CELLS].rstrip()
     if (more := len(value) - _ROWS) > 0:
         yield f"… {more:,} more {'row' if more == 1 else 'rows'}"
+
+
+def _cells_of(column: pd.DataFrame) -> list[str]:
+    """Return the head and the values of a frame's only column; pandas counts characters, not cells."""
+    texts = [line.strip() for line in column.to_string(index=False, max_colwidth=30).splitlines()]
+    width = widest(texts)
+    return [padded(text, width, to_the_right=True) for text in texts]

@@ -10,7 +10,7 @@ from flowbook.report.phrases import changed_inputs, clock, listed
 from flowbook.report.secret_names import shown_parameters
 from flowbook.store.process_identity import place_in_words
 from flowbook.terminal.durations import running_time
-from flowbook.terminal.lines import Span, cut_middle
+from flowbook.terminal.lines import Span, cut_middle, padded, widest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -159,8 +159,8 @@ def decision_lines(decisions: Sequence[Decided], now: dt.datetime) -> list[Line]
 
 def input_lines(inputs: Mapping[str, str]) -> list[Line]:
     """Return a line for each input of a task: its name, and its value in words."""
-    width = max(map(len, inputs))
-    return [(Span(f"  {name:<{width}}  {text}"),) for name, text in inputs.items()]
+    width = widest(inputs)
+    return [(Span(f"  {padded(name, width)}  {text}"),) for name, text in inputs.items()]
 
 
 def task_table(rows: Sequence[TaskRow], marks: Marks) -> list[Line]:
@@ -232,7 +232,7 @@ def _with_mark(  # noqa: PLR0913  # a row of a table
 ) -> Line:
     before = _cells(row[:column], widths[:column], right=right, is_last=False)
     mark, style = marks.of(state), marks.style(state)
-    word = Span(f" {row[column]:<{widths[column] - 2}}  ", style)
+    word = Span(f" {padded(row[column], widths[column] - 2)}  ", style)
     after = _cells(row[column + 1 :], widths[column + 1 :], right=[place - column - 1 for place in right])
     return (*before, Span("  "), mark, word, *after)
 
@@ -241,7 +241,7 @@ def _cells(
     row: Sequence[str], widths: Sequence[int], *, right: Sequence[int], style: str = "", is_last: bool = True
 ) -> Line:
     cells = [
-        cell if place == len(row) - 1 and is_last else f"{cell:>{width}}" if place in right else f"{cell:<{width}}"
+        cell if place == len(row) - 1 and is_last else padded(cell, width, to_the_right=place in right)
         for place, (cell, width) in enumerate(zip(row, widths, strict=True))
     ]
     return (Span("  ".join(cells), style),)
@@ -249,4 +249,4 @@ def _cells(
 
 def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
     """Return how wide each column is."""
-    return [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [widest(row[column] for row in rows) for column in range(len(rows[0]))]

@@ -13,7 +13,7 @@ from flowbook._utils.installed_files import installed
 from flowbook.engine.remote_error import RemoteError, safe_str
 from flowbook.report.error_view import COMPILED, code_locations, describe_error, is_mine, source_lines
 from flowbook.report.frame_values import frame_values
-from flowbook.terminal.lines import Span, wrapped
+from flowbook.terminal.lines import Span, padded, widest, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,9 +100,9 @@ def _source(location: CodeLocation, marks: Marks) -> Iterator[Line]:
 def _values(error: BaseException, location: CodeLocation) -> Iterator[Line]:
     """Yield the values of the names in the failing lines; none if the error came from another process."""
     found = frame_values(error, location.file, location.line, _shown_lines(location), _MOST_NAMES)
-    width = max((len(name) for name, _ in found), default=0)
+    width = widest(name for name, _ in found)
     for name, text in found:
-        yield (Span(f"     {name:<{width}}  {text}", _DIM),)
+        yield (Span(f"     {padded(name, width)}  {text}", _DIM),)
 
 
 def _shown_lines(location: CodeLocation) -> list[tuple[int, str, bool]]:

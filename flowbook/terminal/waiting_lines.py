@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.report.phrases import clock, deadline_note
-from flowbook.terminal.lines import Span
+from flowbook.terminal.lines import Span, padded, widest
 from flowbook.terminal.run_lines import PAST
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ def waiting_lines(tasks: Sequence[WaitingTask], now: float) -> list[Line]:
     """Return the lines that help a person answer; `now` in seconds since the epoch."""
     lines: list[Line] = []
     for task in tasks[:_MOST_TASKS]:
-        width = max(len(name) for name in (task.key, *task.inputs))
-        lines += [(), (Span(f"  {task.key:<{width}}  ", "bold"), Span(task.question))]
+        width = widest((task.key, *task.inputs))
+        lines += [(), (Span(f"  {padded(task.key, width)}  ", "bold"), Span(task.question))]
         if task.asks:
             lines.append((Span(f"  {'':<{width}}  asks {task.asks}", _DIM),))
-        lines += [(Span(f"  {name:<{width}}  {text}"),) for name, text in task.inputs.items()]
+        lines += [(Span(f"  {padded(name, width)}  {text}"),) for name, text in task.inputs.items()]
         if task.instead:
             lines.append((Span(f"  {task.instead}"),))
         if task.deadline is not None:

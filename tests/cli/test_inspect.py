@@ -186,6 +186,16 @@ def test_a_row_ends_where_its_text_ends():
     ]
 
 
+def test_tables_and_records_of_wide_names_are_straight():
+    stream = io.StringIO()
+    out = Output(is_json=False, to=stream, errors=stream)
+
+    out.table([{"flow": "売上", "runs": 1}, {"flow": "delays", "runs": 2}], ("flow", "runs"), empty="none")
+    out.record({"都市": "東京", "day": 3})
+
+    assert stream.getvalue() == "flow    runs\n売上    1\ndelays  2\n都市  東京\nday   3\n"
+
+
 def test_an_ascii_terminal_gets_no_escapes():
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="backslashreplace")
 

@@ -56,6 +56,15 @@ def test_before_the_first_run_everything_is_new():
     assert (plan.number, plan.expected_s, plan.runs) == (1, None, 0)
 
 
+def test_the_columns_of_a_plan_count_cells_so_that_wide_names_are_straight():
+    with Flow("delays") as flow:
+        total.copy(name="売上集計")(load("7"))
+
+    lines = str(flow.plan()).splitlines()[1:]
+
+    assert lines == ["  load      will run    it isn't cached", "  売上集計  will run    it isn't cached"]
+
+
 def test_after_a_run_everything_comes_from_the_cache_and_says_which_run_made_it():
     flow = _flow()
     flow.run(record=True)

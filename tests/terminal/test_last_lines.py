@@ -127,6 +127,19 @@ def test_a_pause_says_what_waits_what_it_gets_and_how_to_go_on(graph):
     )
 
 
+def test_the_rows_of_a_frame_with_wide_characters_stand_below_their_heads(graph):
+    report = pd.DataFrame({"都市": ["東京", "NY"], "遅延": [1.5, 12.25]})
+    paused = Paused("Waits for a person, by its trigger manual_only.", cached_inputs={"report": report})
+
+    text = _text(graph, Paused("approve waits for a person."), {"approve": paused, "publish": Pending()})
+
+    assert text.splitlines()[3:6] == [
+        "           都市   遅延",
+        "           東京   1.50",
+        "             NY  12.25",
+    ]
+
+
 def test_a_pause_says_what_failed_above_and_what_the_task_would_get(graph):
     error = ValueError("no weather")
     paused = Paused("Waits.", cached_inputs={"report": error})

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowbook.terminal.lines import Span, cut_middle, fit, plain_text, printable, spread, width_of
+from flowbook.terminal.lines import Span, cut_middle, fit, padded, plain_text, printable, spread, widest, width_of
 
 
 def test_a_long_name_loses_its_middle():
@@ -38,6 +38,23 @@ def test_the_left_gives_way_to_the_right():
 
 def test_nobodys_text_moves_the_cursor():
     assert printable("a\x1b[2Jb\r\n\u202e") == "a\\x1b[2Jb\\r\\n\\u202e"
+
+
+def test_joiners_and_spaces_of_scripts_and_emoji_stay_and_no_name_hides_one():
+    assert printable("\U0001f469\u200d\U0001f4bb 売上\u3000集計 می\u200cشود") == (
+        "\U0001f469\u200d\U0001f4bb 売上\u3000集計 می\u200cشود"
+    )
+    assert printable("lo\u200dad 売\u200dx") == "lo\\u200dad 売\\u200dx"
+
+
+def test_columns_count_cells_and_not_characters():
+    names = ("load", "売上集計", "שלום")
+
+    width = widest(names)
+
+    assert [padded(name, width) for name in names] == ["load    ", "売上集計", "שלום    "]
+    assert [padded(name, width, to_the_right=True) for name in names] == ["    load", "売上集計", "    שלום"]
+    assert (widest(()), padded("売上集計", 3)) == (0, "売上集計")
 
 
 @given(st.lists(st.text(max_size=20), max_size=4), st.lists(st.text(max_size=8), max_size=2), st.integers(4, 40))

@@ -95,6 +95,16 @@ def test_tasks_stand_in_columns():
     ]
 
 
+def test_columns_of_wide_characters_are_straight():
+    rows = [TaskRow("売上集計", "Success", 33.0, "12", ""), TaskRow("load", "Failed", 33.0, "", "ValueError: 無効")]
+
+    assert [plain_text(line).rstrip() for line in task_table(rows, Marks(is_plain=True))] == [
+        "  TASK      STATE      TOOK  ROWS  WHY",
+        "  売上集計  + Success  0:33  12",
+        "  load      x Failed   0:33        ValueError: 無効",
+    ]
+
+
 @pytest.mark.parametrize(
     ("moment", "words"),
     [
