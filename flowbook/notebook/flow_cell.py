@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from flowbook.core.cache_policy import FlowCache
+    from flowbook.notebook.cell_bodies import CellBodies
 
 __all__ = ["FlowCell"]
 
@@ -45,7 +46,7 @@ class FlowCell:
     cache: FlowCache = False
     executor: str | None = None
 
-    def write(self, shell: InteractiveShell) -> Flow:
+    def write(self, shell: InteractiveShell, bodies: CellBodies) -> Flow:
         """Run the body as an ordinary cell inside a new flow, and return the flow. Raises what the body raises."""
         _refuse_second_flow(self.body)
         _refuse_await(self.body)
@@ -54,8 +55,7 @@ class FlowCell:
         before = {key: value for key, value in shell.user_ns.items() if isinstance(value, Task)}
         try:
             with flow, _tasks_unshown(shell, self.body):
-                result = shell.run_cell(self._source, store_history=False)
-                failed = result.error_before_exec or result.error_in_exec
+                failed = bodies.run(self.name, self._source)
                 if failed is not None:
                     shell.user_ns.update(before)
                     skip_showing(shell, failed)

@@ -16,6 +16,7 @@ from flowbook.core.history import runs as recorded_runs
 from flowbook.core.task import Task
 from flowbook.engine.task_keys import parent_key
 from flowbook.flow_run.run_names import find_run_id
+from flowbook.notebook.cell_bodies import CellBodies
 from flowbook.notebook.edits import Edits, WatchedFlow
 from flowbook.notebook.frontend import notebook_name
 from flowbook.report.phrases import listed
@@ -62,6 +63,7 @@ class NotebookFlows:
         self._shell = shell
         self._flows: dict[str, Flow] = {}
         self._cells: dict[str, FlowCell] = {}
+        self._bodies = CellBodies(shell)
         #: What the newest flows were written with. Runs of older ones may still be shown; what nobody holds any more goes.
         self._watched: WeakKeyDictionary[Flow, WatchedFlow] = WeakKeyDictionary()
         self.is_incremental = False
@@ -95,7 +97,7 @@ class NotebookFlows:
 
         If the body fails, everything stays as it was, and its error is raised.
         """
-        flow = cell.write(self._shell)
+        flow = cell.write(self._shell, self._bodies)
         before = self._flows.get(cell.name)
         self._keep(cell, flow)
         return flow, before
