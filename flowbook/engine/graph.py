@@ -275,6 +275,20 @@ class Graph:
         except TypeError:  # it has no hash, so it is no task of this flow
             return ()
 
+    def run_order(self) -> list[str]:
+        """Return all keys in the order in which one worker runs them, branch by branch, if no task waits for anything else."""
+        left = dict(self.facts.upstream_counts)
+        order: list[str] = []
+        ready = list(reversed(self.facts.roots))
+        while ready:
+            key = ready.pop()
+            order.append(key)
+            for below in reversed(self.children[key]):
+                left[below] -= 1
+                if not left[below]:
+                    ready.append(below)
+        return order
+
     def downstream(self, keys: Iterable[str]) -> set[str]:
         """Return `keys` and all that lies below them."""
         return _reached(keys, self.children.__getitem__)

@@ -427,7 +427,7 @@ def shelf(recording: Recording | None) -> WorkerValues | None:
 def output_cache(graph: Graph) -> OutputCache | None:
     """Return the output cache. If the store can't be used, warn and return None: all tasks run."""
     project = config.project()
-    tasks = [key for key, spec in graph.specs.items() if spec.cache is not None]
+    tasks = [key for key in graph.run_order() if graph.specs[key].cache is not None]
     try:
         store = open_store()
         return OutputCache(store.values, store.lookup(project, graph.name, tasks), project, graph.codes)
