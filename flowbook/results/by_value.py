@@ -59,7 +59,9 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # no stubs
             return reduce_array(thing) or NotImplemented
         if self._streams and kind is types.CellType:
             return self._reduce_cell(thing)
-        reduced = super().reducer_override(thing)
+        #: Of anything else, cloudpickle says `NotImplemented`, which takes a while: of a task, there are five objects.
+        is_code = isinstance(thing, types.FunctionType) or issubclass(kind, type)
+        reduced = super().reducer_override(thing) if is_code else NotImplemented
         if not isinstance(reduced, tuple):
             return reduced
         maker, arguments, *state = reduced
