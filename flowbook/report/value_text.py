@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+from decimal import Decimal
+from enum import Enum
+from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from typing import TYPE_CHECKING
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,6 +24,12 @@ _HIDDEN = "*****"
 _MOST_BITS = 200
 #: Packages whose tables and arrays have a shape that can be read without running user code.
 _WITH_SHAPES = frozenset({"cupy", "jax", "jaxlib", "numpy", "pandas", "polars", "pyarrow", "scipy", "torch", "xarray"})
+#: Types of the standard library whose texts are short and run no user code, with zones of these types.
+_WRITTEN = frozenset({dt.date, dt.datetime, dt.time, dt.timedelta, Decimal, UUID})
+_ZONES = frozenset({type(None), dt.timezone, ZoneInfo})
+_WRITTEN_CHARS = 80
+_PATHS = frozenset({PosixPath, PurePosixPath, WindowsPath, PureWindowsPath})
+_PATH_CHARS = 120
 _SECRET = re.compile(r"passw|secret|token|api_?key|credential|private_?key", re.IGNORECASE)
 _NAME = re.compile(r"(?<![\w.])[^\W\d]\w*")
 
@@ -46,7 +58,21 @@ def value_text(name: str, value: object) -> str:
         return repr(value) if len(value) <= _TEXT_CHARS else f"{value[:_TEXT_CHARS]!r}… ({len(value):,} characters)"
     if kind in {bytes, bytearray, list, tuple, dict, set, frozenset}:
         return _short_repr(value) or f"{kind.__name__} of {len(value):,}"  # type: ignore[arg-type]  # these have a length
-    return _shape_text(value) or _type_name(kind)
+    return _written(value) or _shape_text(value) or _type_name(kind)
+
+
+def _written(value: object) -> str:
+    """Return a path, a date and the like, or a member of an enum as Python writes it; "" for anything else."""
+    kind = type(value)
+    if issubclass(kind, Enum):
+        return f"{kind.__qualname__}.{value._name_}"  # type: ignore[attr-defined]  # a member
+    if kind in _PATHS:
+        text = str(value)
+        return repr(value) if len(text) <= _PATH_CHARS else f"{kind.__name__}('…{text[1 - _PATH_CHARS :]}')"
+    if kind not in _WRITTEN or type(getattr(value, "tzinfo", None)) not in _ZONES:
+        return ""
+    text = repr(value)
+    return text if len(text) <= _WRITTEN_CHARS else ""
 
 
 def _short_repr(value: object) -> str:

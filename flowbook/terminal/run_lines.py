@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, NamedTuple
 
-from flowbook.engine.state_kinds import FINISHED
+from flowbook.engine.state_kinds import FAILED, FINISHED
 from flowbook.report.phrases import changed_inputs, clock, listed
 from flowbook.report.secret_names import shown_parameters
-from flowbook.store.process_identity import place_in_words
+from flowbook.store.process_identity import number_of, place_in_words
 from flowbook.terminal.durations import running_time
 from flowbook.terminal.lines import Span, cut_middle, padded, widest
 
@@ -132,7 +132,7 @@ def head_lines(run: RunSummary, state: str, marks: Marks, now: dt.datetime) -> l
     facts = "  ".join(filter(None, (parameters, run.executor, run.origin)))
     lines: list[Line] = [title, (Span(f"  {facts}"),)] if facts else [title]
     if run.message and state not in {"Success", *_GO_ON}:
-        lines.append((Span(f"  {run.message}"),))
+        lines += [(Span(f"  {line}"),) for line in run.message.splitlines()]
     return lines
 
 
@@ -208,23 +208,35 @@ def _tasks(run: RunSummary, state: str) -> str:
     """Return how many tasks have finished, and what failed or waits."""
     counts = run.counts
     done = sum(count for name, count in counts.items() if name in FINISHED - {"Cancelled", "TriggerFailed"})
+    failed = sum(counts.get(name, 0) for name in FAILED)
+    without = f", {failed:,} failed" if failed and state != "Failed" else ""
     if state == "Success":
         cached = counts.get("Cached", 0)
-        return f"{done:,}, {cached:,} cached" if cached else f"{done:,}"
+        return f"{done:,}{f', {cached:,} cached' if cached else ''}{without}"
     word = {"Paused": " wait", "Failed": " failed"}.get(state)
     named = (run.message or "").partition(word)[0] if word else run.message
     which = f", {cut_middle(named, _LONGEST_NAME)}" if named and named != run.message else ""
-    return f"{done:,} done{which}"
+    return f"{done:,} done{without}{which}"
 
 
 def where_it_runs(run: RunSummary, state: str, here: str) -> str:
     """Return the container, or the process that has a run, with its machine unless that is `here`; else where it was started."""
     if place := place_in_words(run.identifier or ""):
         return place
-    if state in _GO_ON and run.owner:
-        machine, _, number = run.owner.rpartition("@")[2].rpartition(":")
+    if state in _GO_ON and (found := _process(run)):
+        number, machine = found
         return f"process {number}" if machine in {"", here} else f"process {number} on {machine}"
     return "own process" if run.identifier else run.origin
+
+
+def _process(run: RunSummary) -> tuple[str, str] | None:
+    """Return the number and the machine of the process that has a run; a person who resumed it stands for that as its owner."""
+    machine, _, number = (run.owner or "").rpartition("@")[2].rpartition(":")
+    if number.isdigit():
+        return number, machine
+    identity = run.process or ""
+    found = number_of(identity)
+    return None if found is None else (str(found), identity.partition("/")[0])
 
 
 def _with_mark(  # noqa: PLR0913  # a row of a table

@@ -8,7 +8,7 @@ import pytest
 from flowbook.store import RunSummary
 from flowbook.terminal.lines import plain_text
 from flowbook.terminal.marks import Marks
-from flowbook.terminal.run_lines import TaskRow, ago, run_rows, run_table, task_table, where_it_runs
+from flowbook.terminal.run_lines import TaskRow, ago, head_lines, run_rows, run_table, task_table, where_it_runs
 
 NOW = dt.datetime(2026, 11, 20, 12, 0).astimezone()  # noon, wherever it is tested
 
@@ -68,6 +68,8 @@ def test_runs_stand_in_columns_with_what_failed_or_waits():
             message="delays_by_carrier[7] failed: ValueError: no.",
         ),
         _run("delays", 16, "Success", {"Success": 18, "Cached": 1}, minutes=200, took_s=74),
+        _run("delays", 15, "Success", {"Success": 15, "Cached": 1, "Failed": 2}, minutes=210, took_s=74),
+        _run("delays", 14, "Paused", {"Success": 5, "TimedOut": 1}, minutes=220, message="approve waits for a person."),
     ]
 
     lines = run_table(runs, [run.state for run in runs], Marks(), NOW, "host")
@@ -79,6 +81,8 @@ def test_runs_stand_in_columns_with_what_failed_or_waits():
         " 21  month_models  ▸ Running    11 min ago  11:00  54 done                        process 4711",
         " 17  delays        ✗ Failed     2 h ago      0:31  15 done, delays_by_carrier[7]  days.ipynb",
         " 16  delays        ✓ Success    3 h ago      1:14  19, 1 cached                   days.ipynb",
+        " 15  delays        ✓ Success    3 h ago      1:14  18, 1 cached, 2 failed         days.ipynb",
+        " 14  delays        ‖ Paused     3 h ago            6 done, 1 failed, approve      days.ipynb",
     ]
 
 
@@ -139,6 +143,8 @@ def test_a_run_in_a_process_of_its_own_is_not_said_to_be_in_the_notebook():
         ("ada@host:4711", "Cancelling", "process 4711"),
         ("ada@other.example:4711", "Running", "process 4711 on other.example"),
         ("ada@x@other:4711", "Running", "process 4711 on other"),
+        ("ada", "Running", "days.ipynb"),
+        ("ada@example.com: yes", "Running", "days.ipynb"),
         (None, "Success", "days.ipynb"),
     ],
 )
@@ -146,3 +152,22 @@ def test_a_run_that_goes_on_says_its_process_and_any_other_where_it_was_started(
     run = _run("delays", 1, state, {}, minutes=1, owner=owner)
 
     assert where_it_runs(run, state, "host") == where
+
+
+def test_a_run_that_a_person_resumed_says_the_process_that_has_it():
+    run = _run("delays", 1, "Running", {}, minutes=1, owner="ada")
+
+    here, there = (replace(run, process=f"{machine}/boot/pid:[1]|4711|99") for machine in ("host", "other"))
+
+    assert where_it_runs(here, "Running", "host") == "process 4711"
+    assert where_it_runs(there, "Running", "host") == "process 4711 on other"
+
+
+def test_every_line_of_a_message_stands_on_a_line_of_its_own():
+    run = _run("delays", 1, "Crashed", {}, minutes=1, message="It ended.\nIts last lines:\n    no disk")
+
+    assert [plain_text(line) for line in head_lines(run, "Crashed", Marks(), NOW)[2:]] == [
+        "  It ended.",
+        "  Its last lines:",
+        "      no disk",
+    ]

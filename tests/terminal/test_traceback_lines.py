@@ -1,8 +1,13 @@
 """An error in a terminal: the user's lines first."""
 
+import datetime as dt
 import linecache
+import os
 import re
 import traceback
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -133,6 +138,18 @@ class Hostile:
         raise SystemExit
 
 
+class HostileZone(dt.tzinfo):
+    def __repr__(self):
+        raise SystemExit
+
+
+class Level(Enum):
+    HIGH = 2
+
+    def __repr__(self):
+        raise SystemExit
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -150,6 +167,15 @@ class Hostile:
         (b"abc", "bytes of 3"),
         (pd.Series([1, 2]), "Series, 2"),
         (Hostile(), "a Hostile"),
+        (Path("data/station_07.csv"), repr(Path("data/station_07.csv"))),
+        (Path("x" * 200, "station_07.csv"), f"{type(Path()).__name__}('…{'x' * 104}{os.sep}station_07.csv')"),
+        (dt.date(2026, 1, 28), "datetime.date(2026, 1, 28)"),
+        (dt.datetime(2026, 1, 28, tzinfo=dt.UTC), "datetime.datetime(2026, 1, 28, 0, 0, tzinfo=datetime.timezone.utc)"),
+        (dt.datetime(2026, 1, 28, tzinfo=HostileZone()), "a datetime"),
+        (dt.timedelta(days=1), "datetime.timedelta(days=1)"),
+        (Decimal("1.50"), "Decimal('1.50')"),
+        (Decimal("1" * 100), "a Decimal"),
+        (Level.HIGH, "Level.HIGH"),
     ],
 )
 def test_values_are_shown_without_running_anybodys_code(value, text):
