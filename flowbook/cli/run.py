@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowbook.cli.command_words import in_commands
+from flowbook.cli.listed_tasks import counted, left_out, listed_tasks
 from flowbook.engine.events import Logged, StateChanged
 from flowbook.engine.masks import Masks
 from flowbook.engine.state import Cancelling
@@ -47,7 +48,7 @@ __all__ = ["export", "import_", "inspect", "logs", "ls"]
 
 _FOLLOW_S = 0.25
 _LISTED = 20
-_MOST_CHILDREN, _MOST_FAILURES = 5, 5
+_MOST_FAILURES = 5
 _DECISION = ("action", "key", "by", "note", "at", "looked_at")
 _NO_RUNS = "No such runs are recorded here. Runs are recorded in notebooks, and by flow.run(record=True)."
 _NOTHING_WAITS = "No run waits for you."
@@ -92,13 +93,13 @@ def inspect(args: Namespace, out: Output) -> int:
     state, now, message = shown_state(summary), store.now(), effective_message_of(summary)
     said = replace(summary, message=message and in_commands(message, args.run))
     out.lines([*head_lines(said, state, out.marks, now), *decision_lines(decisions, now)])
+    rows = tasks if args.all else listed_tasks(tasks, args.task)
+    if count := counted(tasks):
+        out.line(f"  {count}")
     out.line("")
-    rows = tasks if args.all else [each for each in tasks if each.is_of_interest or each.key == args.task]
-    rows = rows if args.task is None or args.all else rows[: _MOST_CHILDREN + 1]
     out.lines(task_table([each.row() for each in rows], out.marks))
-    if hidden := len(tasks) - len(rows):
-        which = "children that went well" if args.task is None else "children that failed"
-        out.line(f"  {hidden:,} {which} are left out: --all")
+    if said := left_out(tasks, rows, shlex.join(["flowbook", "run", "inspect", args.run, *_words(args.task), "--all"])):
+        out.line(f"  {said}")
     for task in tasks:
         if task.key == args.task and task.inputs and task.key not in {each.key for each in waiting}:
             out.lines([(), *input_lines(task.inputs)])
@@ -108,6 +109,10 @@ def inspect(args: Namespace, out: Output) -> int:
     _write_errors(rows, args, out)
     _hint(args, state, waiting, out)
     return 0
+
+
+def _words(task: str | None) -> list[str]:
+    return [] if task is None else [task]
 
 
 def _noted(decided: Decided) -> dict[str, object]:
