@@ -98,8 +98,9 @@ def inspect(args: Namespace, out: Output) -> int:
         out.line(f"  {count}")
     out.line("")
     out.lines(task_table([each.row() for each in rows], out.marks))
-    if said := left_out(tasks, rows, shlex.join(["flowbook", "run", "inspect", args.run, *_words(args.task), "--all"])):
-        out.line(f"  {said}")
+    command = shlex.join(["flowbook", "run", "inspect", args.run, *_words(args.task), "--all"])
+    if rest := left_out(tasks, rows, command):
+        out.line(f"  {rest}")
     for task in tasks:
         if task.key == args.task and task.inputs and task.key not in {each.key for each in waiting}:
             out.lines([(), *input_lines(task.inputs)])

@@ -17,11 +17,12 @@ from flowbook._utils import threads
 from flowbook._utils.versions import versions_here
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.state import Pending, Submitted
-from flowbook.exceptions import RunChangedError, RunClaimedError
+from flowbook.exceptions import FlowbookError, RunChangedError, RunClaimedError
 from flowbook.flow_run.decision import Decision
 from flowbook.flow_run.hand_over import await_taker, unkept_outputs
 from flowbook.flow_run.location import Here
 from flowbook.flow_run.new_record import graph_of
+from flowbook.flow_run.recorded_cancel import cleanups_due, record_cancelled
 from flowbook.flow_run.recorded_run import load_control
 from flowbook.flow_run.recording import Recording
 from flowbook.flow_run.request_listener import decision_of
@@ -67,21 +68,47 @@ def run_in_this_process(store: Store, run_id: str, flow_at: Callable[[str, str],
     before = _state_before(snapshot)
     _refuse_unless_free(recording, snapshot, before)
     requests = store.requests.open(run_id, snapshot.claim.epoch)
-    location = recording.record.flow_location
-    is_new = snapshot.claim.started is None
-    made_by = recording.record.graph.get("made_by", {})
-    _enter_folder(made_by.get("folder"))
-    if location is None or not is_new:
-        control = load_control(recording, _stored_flow(recording, made_by), snapshot, before)
-    else:
-        flow, digest = flow_at(location, recording.record.flow)
-        control = load_control(recording, flow, snapshot, before)
-        graph = graph_of(control.run, control.inputs.limits)
-        recording.store_flow(flow, {**graph, "file_digest": digest, "made_by": made_by})
+    _enter_folder(recording.record.graph.get("made_by", {}).get("folder"))
+    try:
+        control = _load(recording, snapshot, before, flow_at)
+    except FlowbookError as error:
+        cancelled = _cancelled_as_it_is(recording, snapshot, requests, error)
+        if cancelled is None:
+            raise
+        return cancelled
     if snapshot.is_owned and store.requests.was_asked(run_id, snapshot.claim.epoch, "hand_over"):
         refuse_what_stays(recording.label, list(unkept_outputs(control.run.graph, snapshot.states())), None)
     _carry_on(control, snapshot, requests, store)
     return control.location.state
+
+
+def _load(
+    recording: Recording, snapshot: RunSnapshot, before: State, flow_at: Callable[[str, str], tuple[RunnableFlow, str]]
+) -> RunControl:
+    """Return the control of the run with its flow: the stored one, or at its first beginning the one in its file."""
+    location = recording.record.flow_location
+    made_by = recording.record.graph.get("made_by", {})
+    if location is None or snapshot.claim.started is not None:
+        return load_control(recording, _stored_flow(recording, made_by), snapshot, before)
+    flow, digest = flow_at(location, recording.record.flow)
+    control = load_control(recording, flow, snapshot, before)
+    graph = graph_of(control.run, control.inputs.limits)
+    recording.store_flow(flow, {**graph, "file_digest": digest, "made_by": made_by})
+    return control
+
+
+def _cancelled_as_it_is(
+    recording: Recording, snapshot: RunSnapshot, requests: list[Request], error: FlowbookError
+) -> State | None:
+    """If the run was to be cancelled, and only its clean-up wasn't possible for `error`, cancel it; return its state then."""
+    if not requests or requests[0].action not in {"cancel", "cancel_now"}:
+        return None
+    recording.mark_read(snapshot)
+    why = f"its process could not load the run ({str(error).partition('. ')[0].removesuffix('.')})"
+    due = cleanups_due(recording, snapshot.states())
+    state = record_cancelled(recording, snapshot, decision_of(requests[0]), due, why)
+    recording.store.requests.answer(requests[0].number, {"done": True})
+    return state
 
 
 def _enter_folder(folder: str | None) -> None:

@@ -10,13 +10,14 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.engine.events import FLOW, StateChanged
-from flowbook.engine.state import Cancelled, Crashed, Pending, Scheduled, Submitted
+from flowbook.engine.state import Crashed, Pending, Scheduled, Submitted
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import ArgumentError, RunClaimedError, StartTaskError, UnknownTaskError
 from flowbook.flow_run.ask_owner import ask_owner
-from flowbook.flow_run.decision import Decision, decided
+from flowbook.flow_run.decision import Decision
 from flowbook.flow_run.flow_runner_of import flow_runner_of
 from flowbook.flow_run.plain_values import plain_value
+from flowbook.flow_run.recorded_cancel import cleanups_due, record_cancelled
 from flowbook.flow_run.recording import Recording
 from flowbook.flow_run.resume_plan import broken_off, tasks_concerned
 from flowbook.flow_run.run_to_come import lacking_secrets, refuse_what_stays
@@ -164,8 +165,11 @@ def _decide_at_rest(recording: Recording, snapshot: RunSnapshot, decision: Decis
     if decision.action in {"cancel", "cancel_now"}:
         if not isinstance(state, Scheduled | Crashed):
             return  # it is over
-        if not (has_begun and any(task.get("cleans_up") for task in recording.record.graph.get("tasks", ()))):
-            _cancel(recording, snapshot, decision)
+        due = cleanups_due(recording, states) if has_begun else ()
+        unkept = _flow_unkept(recording)
+        if not due or unkept is not None:
+            why = "the flow of the run couldn't be stored"
+            record_cancelled(recording, snapshot, decision, due, why)
             return
     else:
         if not has_begun:
@@ -184,16 +188,6 @@ def _state_of_flow(state: State, snapshot: RunSnapshot) -> State:
     return Crashed("Its process ended in the middle.") if is_open else state
 
 
-def _cancel(recording: Recording, snapshot: RunSnapshot, decision: Decision) -> None:
-    """Record that a run was cancelled of which nothing has to run any more."""
-    state = Cancelled("Cancelled by a person.")
-    seq = snapshot.last_seq + 1
-    with recording.claimed(decision.by):
-        for event in (*decided(decision, (FLOW,), seq), StateChanged(seq + 1, FLOW, state)):
-            recording.emit(event)
-        recording.finish(state)
-
-
 def _start(recording: Recording, snapshot: RunSnapshot, decision: Decision, state: State) -> None:
     """Claim the run for a process, leave it the decision as a request, and start it."""
     flow_runner = flow_runner_of(recording.record.flow_runner or _USUAL)
@@ -209,7 +203,6 @@ def _start(recording: Recording, snapshot: RunSnapshot, decision: Decision, stat
 
 def _refuse_what_is_missing(recording: Recording, flow_runner: FlowRunner) -> None:
     """Raise RunIncompleteError if the flow or an input of the run couldn't be stored, or a secret isn't in the environment."""
-    record = recording.record
     ref = recording.store.runs.inputs(recording.run_id)
     content = None if ref is None else plain_value(ref)
     missing: list[MissingInput] = []
@@ -217,5 +210,10 @@ def _refuse_what_is_missing(recording: Recording, flow_runner: FlowRunner) -> No
         stored = StoredInputs(content, recording.store.values)
         missing = [each for each in stored.missing if each.option != "executor"]
         missing += lacking_secrets(stored.secrets, flow_runner)
-    unkept = None if record.flow_ref is not None or record.flow_location is not None else record.flow_unkept
-    refuse_what_stays(recording.label, missing, unkept)
+    refuse_what_stays(recording.label, missing, _flow_unkept(recording))
+
+
+def _flow_unkept(recording: Recording) -> str | None:
+    """Return why the run's flow couldn't be stored; None if it is stored, or in a file."""
+    record = recording.record
+    return None if record.flow_ref is not None or record.flow_location is not None else record.flow_unkept

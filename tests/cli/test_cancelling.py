@@ -17,7 +17,7 @@ from flowbook.notebook.run_overview import overview
 from flowbook.notebook.runs_view import runs_view
 from flowbook.store import open_store
 from tests.api.conftest import TOKEN, Client
-from tests.scripts import wait_for
+from tests.scripts import start, wait_for
 
 
 def _started(folder, *, mapped=False, is_stored=True):
@@ -157,3 +157,51 @@ def test_a_run_at_rest_whose_flow_was_not_stored_is_cancelled(capsys):
 
     assert json.loads(_said(capsys, "run", "cancel", run_id, "--by", "ana", "--json"))["state"] == "Cancelled"
     assert [(each.action, each.by) for each in open_store().history.decisions(run_id)] == [("cancel", "ana")]
+
+
+#: A run whose process is killed while its resource is set up; its flow can't be stored, or is gone.
+WITH_RESOURCE = """
+import sys, threading, time
+from pathlib import Path
+from flowbook import Flow, resource_manager, task
+
+@resource_manager
+class Database:
+    def setup(self): return 1
+    def cleanup(self, value): Path("cleaned up").touch()
+
+@task
+def work(_, lock=threading.Lock() if sys.argv[1] == "not stored" else None):
+    Path("begun").touch()
+    time.sleep(600)
+
+with Flow("with a database") as flow:
+    with Database() as database:
+        work(database)
+flow.run(record=True, progress=False)
+"""
+
+
+@pytest.mark.parametrize("why", ["not stored", "gone"])
+def test_a_run_that_crashed_and_cannot_be_cleaned_up_is_cancelled_and_says_so(why, tmp_path, capsys):
+    process = start(WITH_RESOURCE, tmp_path, why, cwd=tmp_path)
+    wait_for(tmp_path / "begun")
+    process.kill()
+    process.communicate()
+    run_id = open_store().runs.list()[-1].run_id
+    if why == "gone":
+        digest = bytes.fromhex(open_store().runs.get(run_id).flow_ref.digest)
+        open_store()._database.write(
+            lambda connection: connection.execute("DELETE FROM value WHERE digest = ?", (digest,))
+        )
+
+    said = _said(capsys, "run", "cancel", run_id, "--by", "ana")
+    summary = open_store().runs.summary(run_id)
+
+    assert said.splitlines()[-1].startswith(
+        "with a database run 1 is cancelled. Cancelled by a person. Database.cleanup could not be run, since "
+    )
+    assert said.endswith("Clean up by hand what is left.\n")
+    assert (summary.state, summary.process) == ("Cancelled", None)
+    assert [(each.action, each.by) for each in open_store().history.decisions(run_id)] == [("cancel", "ana")]
+    assert not (tmp_path / "cleaned up").exists()
