@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from playwright.sync_api import expect
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -104,6 +106,7 @@ def panel_views(page: Page, panel: Locator, *, orders_children: bool = True) -> 
         yield f"card of {task}"
         for tab in panel.locator('[data-flowbook="inspector"] [role="tab"]').all():
             tab.click()
+            expect(tab).to_have_attribute("aria-selected", "true")
             page.evaluate(CLOCK)
             yield f"card of {task}, {tab.inner_text()}"
     page.keyboard.press("Escape")

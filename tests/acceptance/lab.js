@@ -3,6 +3,7 @@
 (() => {
   // The inspector and the rows of the table name a task's state as well, each in its own time.
   const NODE = '[data-flowbook="panel"] [data-task][data-state]:not([data-flowbook], tr)';
+  const [STILL, STILL_AT_LAST] = [6, 600];
   const current = () => window.jupyterapp?.shell?.currentWidget;
   const kernel = () => current()?.sessionContext?.session?.kernel;
   const running = new Set();
@@ -13,7 +14,6 @@
     execute: (command, args) => window.jupyterapp.commands.execute(command, args).then(() => undefined),
     isReady: () => kernel()?.connectionStatus === "connected" && kernel().status === "idle",
     isIdle: () => running.size === 0 && lab.isReady(),
-    canBePressed: (element) => !element.disabled && element.getAttribute("aria-disabled") !== "true",
 
     index(cell) {
       const cells = current().content.widgets;
@@ -48,6 +48,23 @@
     // As the person's setting "Comms over subshells" does; JupyterLab 4.3 has none, and no subshells of its own.
     setSubshells(how) {
       if (kernel().commsOverSubshells !== undefined) kernel().commsOverSubshells = how;
+    },
+
+    // What was changed before is drawn.
+    async drawn() {
+      for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+    },
+
+    // The element has stood in one place for some frames, or never stands still.
+    async isStill(element) {
+      let [before, same] = ["", 0];
+      for (let frame = 0; frame < STILL_AT_LAST && same < STILL; frame++) {
+        const { x, y, width, height } = element.getBoundingClientRect();
+        const now = `${x} ${y} ${width} ${height}`;
+        same = now === before ? same + 1 : 0;
+        before = now;
+        await new Promise(requestAnimationFrame);
+      }
     },
 
     async shutdown() {

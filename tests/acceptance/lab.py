@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, urlsplit
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.ports import free_port
 
@@ -47,9 +47,14 @@ STARTED = "is running at:"
 #: The server extension, on or off: whether an editable install brings its configuration depends on when it was made.
 EXTENSION = "--ServerApp.jpserver_extensions={{'flowbook.pages.jupyter': {}}}"
 PATIENCE_S = 90
+#: How long `expect` looks again before it fails; its own 5 s are short on a busy machine.
+expect.set_options(timeout=PATIENCE_S * 1000)
 VIEWPORT = {"width": 1280, "height": 1000}
 #: The inspector and the rows of the table name a task's state as well, each in its own time.
 NODE = "[data-task][data-state]:not([data-flowbook], tr)"
+#: The name on a node, from its corner: no button is there.
+NAME = {"x": 80, "y": 12}
+PRESSABLE = 'xpath=self::*[not(@disabled) and not(@aria-disabled="true")]'
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark", "contrast": "JupyterLab Dark High Contrast"}
 
 #: What JupyterLab itself writes to the console, for reasons of its own: its debugger asks the kernel that is restarted.
@@ -229,8 +234,9 @@ class Notebook:
         self.page.evaluate("lab.runAll()")
 
     def wait_idle(self) -> None:
-        """Wait until every cell that was asked to run has, and the kernel is idle."""
+        """Wait until every cell that was asked to run has, the kernel is idle, and what it said is drawn."""
         self.page.wait_for_function("lab.isIdle()")
+        self.page.evaluate("lab.drawn()")
 
     def output_text(self, cell: int | str) -> str:
         """Return what is to be read below a cell."""
@@ -284,10 +290,24 @@ class Notebook:
 
     def inspect(self, key: str, cell: int | str | None = None) -> Locator:
         """Click the name on a task's node and return the inspector that then shows the task."""
-        self.node(key, cell).click(position={"x": 80, "y": 12})
+        self._click_name(key, cell, "left")
         inspector = self.panel(cell).locator('[data-flowbook="inspector"]')
-        inspector.get_by_text(key, exact=True).first.wait_for()
+        inspector.and_(self.page.locator(f"[data-task={json.dumps(key)}]")).wait_for()
         return inspector
+
+    def open_menu(self, key: str, cell: int | str | None = None) -> Locator:
+        """Click the name on a task's node with the other button and return the menu that then opens."""
+        self._click_name(key, cell, "right")
+        menu = self.panel(cell).locator('[role="menu"]:visible')
+        menu.wait_for()
+        return menu
+
+    def _click_name(self, key: str, cell: int | str | None, button: Literal["left", "right"]) -> None:
+        """Click once the node is where it stays: JupyterLab scrolls to a cell that runs, and lays out what it gave."""
+        node = self.node(key, cell)
+        node.scroll_into_view_if_needed()
+        node.evaluate("node => lab.isStill(node)")
+        node.click(button=button, position=NAME)
 
     def control(self, action: str, task: str | None = None, cell: int | str | None = None) -> Locator:
         """Return the first control of an action, of one task or of the whole run, that is to be seen."""
@@ -296,10 +316,7 @@ class Notebook:
 
     def click(self, action: str, task: str | None = None, cell: int | str | None = None) -> None:
         """Press a control once it can be pressed."""
-        control = self.control(action, task, cell)
-        control.wait_for()
-        self.page.wait_for_function("element => lab.canBePressed(element)", arg=control.element_handle())
-        control.click()
+        self.control(action, task, cell).locator(PRESSABLE).click()
 
     def seen_states(self) -> dict[str, list[str]]:
         """Return every state that each node went through since the page was opened, or since `forget_states`."""

@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.acceptance.books import write_notebook
-from tests.acceptance.lab import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,7 +148,7 @@ def _look_with_the_debugger(notebook: Notebook) -> list[str]:
     below = notebook.page.locator(".jp-Cell").nth(3)
     text = below.locator(".cm-content", has_text="%flow debug")
     source = text.inner_text()
-    expect(text).to_be_focused(timeout=PATIENCE_S * 1000)
+    expect(text).to_be_focused()
     notebook.page.keyboard.press("Control+Enter")
     prompt = below.locator(".jp-Stdin-input")
     prompt.wait_for()

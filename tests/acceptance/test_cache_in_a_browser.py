@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
+from playwright.sync_api import expect
 
 from flowbook import Flow, Parameter, task
 from flowbook.core.run_below import below_entry
@@ -112,10 +113,12 @@ def test_two_versions_are_compared_filtered_and_kept(show: Callable[..., tuple[P
     page.locator(f"{DIFF} [data-action=swap]").click()
     page.wait_for_selector(f"{DIFF} tr[data-diff=added]")
     page.locator(f"{DIFF} [data-action=diff-beside]").click()
+    page.locator(f"{DIFF} th[scope=colgroup]").nth(1).wait_for()
     sides = page.locator(f"{DIFF} th[scope=colgroup]").all_inner_texts()
     opposite = page.locator(f"{DIFF} tr[data-diff=added]").first.locator("td:not(.sign)")
     beside = [cell.get_attribute("class") or "" for cell in opposite.all()]
     page.locator(f"{DIFF} [data-action=close]").click()
+    page.locator('.head [data-action="compare"]').wait_for()
 
     assert signs == [3, 2, 0]
     assert len(sides) == 2
@@ -125,7 +128,6 @@ def test_two_versions_are_compared_filtered_and_kept(show: Callable[..., tuple[P
     assert repr(kept["clean_difference"]) == (
         "<Difference: 0 rows added, 2 removed, 3 cells changed in 3 rows, 0 columns differ>"
     )
-    assert page.locator('.head [data-action="compare"]').is_visible()
 
 
 def test_an_expiry_is_undone(show: Callable[..., tuple[Page, dict[str, object]]]) -> None:
@@ -135,7 +137,7 @@ def test_an_expiry_is_undone(show: Callable[..., tuple[Page, dict[str, object]]]
     page.locator('[data-action="renew"]').click()
 
     page.wait_for_selector('[data-action="expire"]:not([aria-disabled])')
-    assert "Valid again" in page.locator(".head .said").last.inner_text()
+    expect(page.locator(".head .said").last).to_contain_text("Valid again")
 
 
 def test_what_lies_below_runs_from_a_version_and_the_answer_stays(
@@ -148,7 +150,7 @@ def test_what_lies_below_runs_from_a_version_and_the_answer_stays(
     page.locator('[data-flowbook="plan"] tr[data-task="total"][data-outcome="run"]').wait_for()
     page.locator('[data-action="run-plan"]').click()
     page.wait_for_selector('.head [data-action="run-from"]')
-    first = said.inner_text()
+    expect(said).to_have_text("delays run 3 runs what lies below clean.")
     page.locator('[data-action="pin"]').click()
     page.wait_for_function("document.querySelector('[data-flowbook=cache]').innerText.includes('Pinned: no sweep')")
     pinned = said.inner_text()
@@ -156,8 +158,5 @@ def test_what_lies_below_runs_from_a_version_and_the_answer_stays(
     page.locator('[data-action="run-plan"]').click()
     page.locator('[data-flowbook="plan"]').get_by_text("The flow is gone.").wait_for()
 
-    assert (first, pinned) == (
-        "delays run 3 runs what lies below clean.",
-        "Pinned: no sweep deletes this value.",
-    )
-    assert page.locator('[data-action="run-plan"]').count() == 0
+    assert pinned == "Pinned: no sweep deletes this value."
+    expect(page.locator('[data-action="run-plan"]')).to_have_count(0)

@@ -112,6 +112,7 @@ def test_the_views_are_one_file_and_where_it_is_refused_they_are_loaded_one_by_o
     (folder / "extract.go").touch()
     path = _weather(folder)
     loaded = open_notebook(folder / "plain.ipynb")
+    loaded.page.wait_for_function(f"({OWN_FILES})().includes('views.bin')")
     files = loaded.page.evaluate(OWN_FILES)
 
     refused = open_notebook(path, without="**/views.*.bin")

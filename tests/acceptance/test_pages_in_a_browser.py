@@ -150,7 +150,7 @@ def test_a_run_is_watched_live_and_approved_with_another_input(open_page: Callab
 
     runs.locator(f'tr[data-run="{run_id}"]').get_by_text("Decide").click()
     runs.locator(f'{LIVE}[data-state="Paused"]').wait_for()
-    expect(runs).to_have_title("delays run 1: Paused · flowbook", timeout=30_000)
+    expect(runs).to_have_title("delays run 1: Paused · flowbook")
     beside = open_page(f"/runs/{run_id}", width=400, theme="dark")
     beside.locator(f'{LIVE}[data-state="Paused"]').wait_for()
     runs.get_by_label("Your name").fill("Ana Lima")
@@ -168,7 +168,7 @@ def test_a_run_is_watched_live_and_approved_with_another_input(open_page: Callab
     card.get_by_role("button", name="Resume with another threshold").click()
     for page in (runs, beside):
         page.locator(f'{LIVE}[data-state="Success"]').wait_for()
-    expect(runs).to_have_title("delays run 1: Success · flowbook", timeout=30_000)
+    expect(runs).to_have_title("delays run 1: Success · flowbook")
 
     told = server.python(
         f"import flowbook; r = flowbook.run({run_id!r}); print(r['publish'].result, list(r.decisions().by), sep='|')"
@@ -187,7 +187,7 @@ def test_a_page_goes_on_by_itself_when_the_server_is_back(open_page: Callable[..
     page.locator('[data-flowbook="panel"][data-live="waiting"]').wait_for()
     said = page.locator(".legend .link").inner_text()
     resume = page.locator('.head [data-action="resume"]')
-    expect(resume).to_have_attribute("aria-disabled", "true", timeout=30_000)
+    expect(resume).to_have_attribute("aria-disabled", "true")
     server.start()
     page.locator(LIVE).wait_for()
     page.locator('.head [data-action="resume"]:not([aria-disabled])').click()
@@ -377,7 +377,7 @@ def test_a_deployment_is_paused_and_run_from_its_page(open_page: Callable[..., P
     nightly.get_by_role("link", name="Show").click()
     page.locator(f'{LIVE}[data-state="Paused"][data-flow="delays"]').wait_for()
 
-    expect(page).to_have_title(re.compile(r"^delays run \d+: Paused · flowbook$"), timeout=30_000)
+    expect(page).to_have_title(re.compile(r"^delays run \d+: Paused · flowbook$"))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

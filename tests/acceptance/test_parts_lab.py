@@ -95,9 +95,8 @@ def test_a_part_of_a_flow_is_planned_from_a_nodes_menu_and_then_runs(
     for cell in ("extension", "tasks", "flow"):
         notebook.run_cell(cell)
     wait_number(notebook, 1)
-    notebook.wait_idle()  # JupyterLab scrolls to a cell that has ended
 
-    notebook.node("total").click(button="right", position={"x": 80, "y": 12})
+    notebook.open_menu("total")
     lines = menu_lines(notebook)
     notebook.screenshot("menu-of-a-node-light", of=notebook.panel())
     page.keyboard.press("Enter")

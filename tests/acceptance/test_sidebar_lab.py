@@ -96,7 +96,7 @@ def test_runs_are_listed_counted_resumed_and_shown(
     _group(notebook, "Wait for you").wait_for(state="detached")
     page.wait_for_function("document.querySelector('[data-flowbook-count]') === null")
 
-    assert [re.sub(r"\d+ s ", "", text) for text in listed] == [
+    assert [re.sub(r"\d+ (s|min) ", "", text) for text in listed] == [
         "weather run 1: approve waits for a person. Resume Show",
         "month_models run 1: The flow runs. Show Cancel",
         f"jfk_days_of_…fit_in_here {failed} run 1: fit failed: ValueError: 3 of 200 parse failed. Retry Show",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import expect
 
 from flowbook.notebook.views_code import compact_sheet
 
@@ -162,7 +163,7 @@ def test_keys_walk_along_edges_inspect_resume_and_close(show: Callable[..., Page
         page.keyboard.press(key)
 
     assert page.evaluate("document.activeElement.dataset.task") == "approve"
-    assert "far" in (page.locator(node("fetch_rates")).get_attribute("class") or "")
+    expect(page.locator(node("fetch_rates"))).to_contain_class("far")
     page.keyboard.press("r")
     assert [m["key"] for m in sent(page, "resume")] == ["approve"]
     page.keyboard.press("Enter")
