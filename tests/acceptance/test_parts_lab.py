@@ -99,6 +99,7 @@ def test_a_part_of_a_flow_is_planned_from_a_nodes_menu_and_then_runs(
     notebook.open_menu("total")
     lines = menu_lines(notebook)
     notebook.screenshot("menu-of-a-node-light", of=notebook.panel())
+    page.evaluate("lab.current().content.activate()")  # as after Shift+Enter, once JupyterLab has scrolled
     page.keyboard.press("Enter")
     outcomes = planned(notebook)
     notebook.screenshot("plan-of-a-part-light", of=notebook.panel())

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.browser]
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
 ROOT = Path(__file__).parents[2]
 
@@ -171,6 +171,50 @@ def test_keys_walk_along_edges_inspect_resume_and_close(show: Callable[..., Page
     page.keyboard.press("Escape")
     page.wait_for_selector('[data-flowbook="inspector"]', state="hidden")
     assert sent(page, "inspect")[-1]["key"] is None
+
+
+def open_menu(page: Page, key: str) -> Locator:
+    page.wait_for_selector('[data-live="live"]')
+    page.evaluate("document.body.append(Object.assign(document.createElement('input'), { id: 'next' }))")
+    page.locator(node(key)).click(button="right", position={"x": 80, "y": 12})
+    menu = page.locator('[role="menu"]')
+    expect(menu.get_by_role("menuitem").first).to_be_focused()
+    return menu
+
+
+def test_an_open_menu_stays_and_hears_keys_when_a_program_takes_the_focus(show: Callable[..., Page]) -> None:
+    page = show("show=finished")
+    menu = open_menu(page, "load_flights")
+    elsewhere = page.locator("#next")
+
+    elsewhere.evaluate("field => field.focus()")
+    page.keyboard.press("ArrowDown")
+    expect(menu.get_by_role("menuitem").nth(1)).to_be_focused()
+    elsewhere.evaluate("field => field.focus()")
+    page.keyboard.press("Enter")
+
+    page.wait_for_function("harness.model.sent.some(m => m.type === 'plan')")
+    assert sent(page, "plan")[-1]["what"] == "run-from"
+    expect(menu).to_be_hidden()
+
+
+@pytest.mark.parametrize("leave", ["click", "Escape", "text", "shortcut"])
+def test_a_menu_closes_when_a_person_turns_to_something_else(show: Callable[..., Page], leave: str) -> None:
+    page = show("show=finished")
+    menu = open_menu(page, "load_flights")
+    elsewhere = page.locator("#next")
+
+    if leave == "click":
+        elsewhere.click()
+    else:
+        if leave != "shortcut":
+            elsewhere.evaluate("field => field.focus()")
+        page.keyboard.press({"text": "x", "shortcut": "Control+k"}.get(leave, leave))
+
+    expect(menu).to_be_hidden()
+    expect(elsewhere).to_have_value("x" if leave == "text" else "")
+    if leave == "Escape":
+        expect(page.locator(node("load_flights"))).to_be_focused()
 
 
 def test_the_graph_is_one_tab_stop(show: Callable[..., Page]) -> None:

@@ -27,9 +27,15 @@ export function moved(at, count, key) {
   return key === "End" ? count - 1 : null;
 }
 
+/** Keys that alone say nothing. */
+const MODIFIERS = new Set(["Shift", "Control", "Alt", "Meta"]);
+
+/** A click elsewhere, Escape or a key for something else closes it; that a program moves the focus, as JupyterLab does to the next cell, doesn't. */
 export class Menu {
   #el = dom.h("div", { class: "menu", role: "menu", hidden: true });
   #key = "";
+  /** The line that had the focus last. */
+  #at = 0;
   /** What has the focus again when it closes. @type {Element | null} */
   #opener = null;
 
@@ -37,9 +43,10 @@ export class Menu {
   constructor(given) {
     this.given = given;
     const { root, signal } = given;
-    this.#el.addEventListener("keydown", (event) => this.#onKey(event), { signal });
-    document.addEventListener("pointerdown", (event) => this.#isOutside(event.target) && this.close(false), { signal });
-    this.#el.addEventListener("focusout", (event) => event.relatedTarget && this.#isOutside(event.relatedTarget) && this.close(false), { signal });
+    // The menu hears a key before the page that took the focus does.
+    window.addEventListener("keydown", (event) => this.#onKey(event), { signal, capture: true });
+    document.addEventListener("pointerdown", (event) => this.#isOutside(event.target) && this.close(false), { signal, capture: true });
+    window.addEventListener("blur", () => document.activeElement instanceof HTMLIFrameElement && this.close(false), { signal });
     root.append(this.#el);
   }
 
@@ -52,7 +59,7 @@ export class Menu {
     this.#el.hidden = false;
     this.#show(entries);
     this.#place(opener);
-    /** @type {HTMLElement} */ (this.#el.firstElementChild)?.focus({ preventScroll: true });
+    this.#goTo(0);
     this.given.ask(key);
   }
 
@@ -106,13 +113,25 @@ export class Menu {
 
   /** @param {KeyboardEvent} event */
   #onKey(event) {
-    const items = /** @type {HTMLElement[]} */ ([...this.#el.children]);
-    const at = items.indexOf(/** @type {HTMLElement} */ (document.activeElement));
-    const next = moved(at, items.length, event.key);
-    event.stopPropagation();
-    if (next !== null) items[next]?.focus({ preventScroll: true });
+    if (this.#el.hidden || MODIFIERS.has(event.key)) return;
+    const isElsewhere = this.#isOutside(document.activeElement);
+    const isForAnother = event.ctrlKey || event.metaKey || event.altKey;
+    if (!isElsewhere) this.#at = [...this.#el.children].indexOf(/** @type {Element} */ (document.activeElement));
+    const next = isForAnother ? null : moved(this.#at, this.#el.children.length, event.key);
+    if (next !== null) this.#goTo(next);
     else if (event.key === "Escape" || event.key === "Tab") this.close(true);
-    else return;
+    else if (isElsewhere && !isForAnother && (event.key === "Enter" || event.key === " ")) this.#goTo(this.#at)?.click();
+    else if (isElsewhere || isForAnother) return this.close(false);
+    else return event.stopPropagation();
+    event.stopPropagation();
     event.preventDefault();
+  }
+
+  /** @param {number} at */
+  #goTo(at) {
+    this.#at = at;
+    const item = /** @type {HTMLElement | undefined} */ (this.#el.children[at]);
+    item?.focus({ preventScroll: true });
+    return item;
   }
 }
