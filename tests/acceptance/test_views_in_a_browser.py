@@ -250,7 +250,7 @@ def test_a_form_with_a_wrong_value_sends_nothing_and_says_so(show: Callable[...,
     page.locator('.head [data-action="run"]').click()
     assert sent(page, "run")[0]["parameters"] == {
         "origin": "EWR",
-        "months": "[1,2,3,4,5,6,7,8,9,10,11,12]",
+        "months": "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]",
         "min_flights": "50",
         "dry_run": "false",
     }
