@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flowbook.engine.state import State
     from flowbook.results.reference import ResultRef
 
-__all__ = ["Span", "spans", "states_at"]
+__all__ = ["Span", "covered_s", "spans", "states_at"]
 
 #: Names of the states in which a task's code runs.
 _RUNS = frozenset({Running.__name__, Cancelling.__name__})
@@ -73,6 +73,15 @@ def spans(events: Iterable[Event]) -> list[Span]:
             found.append(begun)
             last[event.key] = begun
     return found
+
+
+def covered_s(periods: Iterable[tuple[float, float]]) -> float:
+    """Return for how many seconds at least one of some periods lasts; each has a start and an end in seconds."""
+    covered, until = 0.0, float("-inf")
+    for start, end in sorted(periods):
+        covered += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return covered
 
 
 def _next(key: str, state: State, before: Span | None) -> Span | None:

@@ -13,7 +13,7 @@ from flowbook.draw.node_parts import NodeView
 from flowbook.draw.still import image
 from flowbook.draw.table_cells import name_cell
 from flowbook.draw.told import told_svg
-from flowbook.engine.replay import spans
+from flowbook.engine.replay import covered_s, spans
 from flowbook.engine.state_kinds import name_in_words
 from flowbook.engine.task_keys import is_child_key, parent_key
 from flowbook.flow_run.begun_states import with_begun
@@ -373,18 +373,16 @@ def _states(run: ComparedRun) -> dict[str, str]:
 
 
 def _took(run: ComparedRun) -> dict[str, float]:
-    """Return how long each task ran, all its attempts together; of children, from the first to the last."""
+    """Return how long each task ran, all its attempts together; a mapped one as long as any of its children did."""
     took: dict[str, float] = {}
-    ranges: dict[str, tuple[float, float]] = {}
+    of_children: dict[str, list[tuple[float, float]]] = {}
     for span in spans(run.events()):
         if not span.attempt or span.end is None or span.state in _WAITS:
             continue
         took[span.key] = took.get(span.key, 0.0) + span.end - span.start
         if is_child_key(span.key):
-            parent = parent_key(span.key)
-            first, last = ranges.get(parent, (span.start, span.end))
-            ranges[parent] = min(first, span.start), max(last, span.end)
-    return took | {key: last - first for key, (first, last) in ranges.items()}
+            of_children.setdefault(parent_key(span.key), []).append((span.start, span.end))
+    return took | {key: covered_s(periods) for key, periods in of_children.items()}
 
 
 def _parameters(

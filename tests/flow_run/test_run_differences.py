@@ -10,6 +10,7 @@ import pytest
 from flowbook import Flow, Parameter, task, triggers, unmapped
 from flowbook.draw import glyphs, palette
 from flowbook.engine import signals
+from flowbook.engine.replay import Span
 from flowbook.exceptions import DefinitionError
 from flowbook.flow_run import run_comparison
 from flowbook.flow_run.run_comparison import compared_runs
@@ -308,3 +309,15 @@ def test_every_word_for_why_a_task_differs_has_its_look_and_its_sign():
     words = set(run_comparison._WORDS.values())
 
     assert (words - set(palette.DIFFERENCES), words - set(glyphs.DIFFERENCES)) == (set(), set())
+
+
+def test_a_mapped_task_takes_no_time_while_its_children_wait_to_be_retried(monkeypatch):
+    with Flow("mapped") as flow:
+        double.map([1, 2])
+    flow.run(record=True)
+    at_once = [Span("double[0]", "Failed", 0.0, 1.0, 1), Span("double[1]", "Success", 0.5, 2.0, 1)]
+    monkeypatch.setattr(run_comparison, "spans", lambda _: [*at_once, Span("double[0]", "Success", 120.0, 121.0, 2)])
+
+    found = {each.key: each.took_s for each in compared_runs(flow.last_run, flow.last_run)}
+
+    assert found["double"] == (3.0, 3.0)
