@@ -211,7 +211,7 @@ class FlowMagics(Magics):
         A run is named by its flow (the newest one), its id or the beginning of that, its number (with its flow:
         `delays 3`), `last` or `last failed`. Actions:
         """
-        args = read_line(self.flow_line, line)
+        args = read_line(self.flow_line, line, options_of(self.flow))
         try:
             return self._actions.act(args)
         except FlowbookError as error:

@@ -159,6 +159,11 @@ def test_an_input_may_be_changed_before_a_task_goes_on(shell):
     [
         ("cancel delays --param n=1", "%flow cancel takes no --param; that is for deploy, plan, run, schedule."),
         ("run delays --parm n=1", "unrecognized arguments: --parm n=1. Did you mean --param?"),
+        ("run delays --detach", "%flow takes no --detach; that is for the flow's cell: %%flow NAME --detach."),
+        (
+            "run delays --executor=threads",
+            "%flow takes no --executor; that is for the flow's cell: %%flow NAME --executor.",
+        ),
         (
             "run delays --note not this",
             "unrecognized arguments: this. What has spaces needs quotes: --note 'looks right'.",
@@ -577,6 +582,7 @@ def test_the_last_expression_is_shown_as_in_any_cell_but_for_tasks(shell, capsys
     ("line", "body", "message"),
     [
         ("delays --colour red", BODY, "unrecognized arguments: --colour red"),
+        ("my late delays --wait", BODY, "The name of a flow is one word: %%flow my_late_delays."),
         ("", BODY, "Which name is the flow to have? Write %%flow NAME, and after it options: %%flow delays --wait."),
         (
             "delays --param origin=[1, 2]",
