@@ -182,11 +182,15 @@ class Figures:
         self._list = helpers.Gcf
         original = self._list._set_new_active_manager  # noqa: SLF001  # the one place that every new figure passes
 
-        def set_new_active_manager(manager: object) -> None:
-            original(manager)
+        def set_new_active_manager(manager: Any) -> None:  # noqa: ANN401  # a class of matplotlib's
             log = self._log_of()
             if log is None:
+                original(manager)
                 return
+            # Pyplot gives two figures that are made at once the same number, and would forget the first one.
+            while self._list.figs.setdefault(manager.num, manager) is not manager:
+                manager.num += 1
+            original(manager)
             if id(log) not in self._made:
                 log.at_end(lambda: self._end(log))
             self._made.setdefault(id(log), []).append(manager)

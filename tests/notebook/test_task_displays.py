@@ -105,6 +105,16 @@ def test_figures_of_a_task_are_its_own_and_leave_pyplot(shell, ends, count):
     shell.run_cell("plt.close('all')")
 
 
+def test_figures_that_tasks_make_at_once_are_both_shown_although_pyplot_gives_them_one_number(shell):
+    shell.run_cell(FIGURES)
+    body = "plt.figure(); plt._pylab_helpers.Gcf._set_new_active_manager(plt.new_figure_manager(plt.gcf().number)); plt.plot([1])"
+    shell.run_cell(f"@task\ndef collides():\n    {body}")
+
+    run = _run(shell, "daily --executor threads --quiet", "collides()")
+
+    assert [each["kind"] for each in _shown(run, "collides")] == ["picture", "picture"]
+
+
 def test_figures_of_a_task_in_a_process_go_to_its_run(shell):
     shell.run_cell(FIGURES)
     shell.run_cell("@task\ndef both(x):\n    figure, _ = plt.subplots()\n    display(figure)\n    return x")
