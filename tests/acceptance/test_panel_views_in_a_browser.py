@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 BROKEN = (17, 90, 151)
+#: Whether a name shows whole: text is cut by an ellipsis as soon as it has a fraction of a pixel too little.
+IS_WHOLE = """name => {
+  const range = document.createRange();
+  range.selectNodeContents(name.firstElementChild);
+  return range.getBoundingClientRect().width <= name.firstElementChild.getBoundingClientRect().width + 0.02;
+}"""
 LONG_NAME = "a_task_whose_name_is_longer_than_any_card_or_node_can_show_2013_07"
 
 
@@ -230,6 +236,29 @@ def test_each_child_has_its_own_card_and_the_arrows_of_the_card_go_on_to_the_nex
     page.wait_for_selector('[data-flowbook="inspector"][data-task="parse[151]"]')
     assert title == "day_90.csv"
     assert page.locator('i[data-task="parse[151]"]').get_attribute("class") == "at"
+
+
+def test_a_failed_child_keeps_the_name_of_its_input_beside_a_long_name_of_its_task(show: Callable[..., Page]) -> None:
+    @task(name=LONG_NAME)
+    def parse(path: str) -> str:
+        if path == "day_3.csv":
+            raise ValueError(path)
+        return path
+
+    with Flow("days") as flow:
+        parse.map(["day_2.csv", "day_3.csv"])
+    page = show(flow)
+
+    page.locator('.item [data-action="inspect"]').click()
+    page.locator('[data-flowbook="inspector"] h3', has_text="day_3.csv").wait_for()
+    card = page.locator('[data-flowbook="inspector"] h3 .mid').evaluate(IS_WHOLE)
+    page.keyboard.press("Escape")
+    page.locator('[data-action="back-to-graph"]').click()
+    item = page.locator(".item .name > .mid").first
+    item.wait_for()
+
+    assert (card, item.evaluate(IS_WHOLE), item.inner_text()) == (True, True, "day_3.csv")
+    assert page.locator(".item .key").inner_text().replace("\n", "") == f"{LONG_NAME}[1]"
 
 
 def test_children_are_filtered_searched_paged_and_left_by_keys(show: Callable[..., Page]) -> None:
