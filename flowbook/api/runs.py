@@ -16,9 +16,14 @@ from flowbook.api.run_lines import run_details, run_line, span_line, task_list
 from flowbook.deployments.deployment_names import find_deployment
 from flowbook.deployments.plain_runs import create_plain_run
 from flowbook.engine.replay import spans
+from flowbook.engine.task_keys import parent_key
+from flowbook.exceptions import UnknownTaskError
+from flowbook.flow_run.recorded_decision import MOST_NAMED
 from flowbook.flow_run.run_deletion import delete_run
 from flowbook.flow_run.run_names import find_run_id
 from flowbook.flow_run.run_pages import RunFilter, run_page, run_state
+from flowbook.report.phrases import listed
+from flowbook.store import Store
 from flowbook.store.records import from_stamp
 
 __all__ = ["router"]
@@ -72,7 +77,22 @@ def remove_run(store: StoreHere, run_id: str) -> Response:
 @router.get("/{run_id}/states", response_model=wire.TaskList)
 def list_states(store: StoreHere, run_id: str, task: Text | None = None, at: AwareDatetime | None = None) -> Response:
     """List the tasks of a run with their states, as they are or were at a moment; with `task`, one and its children."""
-    return answer(task_list(store, find_run_id(store, run_id), task, at))
+    found = _run_with(store, run_id, task)
+    return answer(task_list(store, found, task, at))
+
+
+def _run_with(store: Store, name: str, task: str | None) -> str:
+    """Return the id of a run. Raises UnknownTaskError: if it doesn't have that task, nor a mapped one of that child."""
+    run_id = find_run_id(store, name)
+    if task is not None:
+        record = store.runs.get(run_id)
+        known = [each["key"] for each in record.graph.get("tasks", ()) if each["key"]]
+        if task not in known and parent_key(task) not in known:
+            msg = (
+                f"Run {record.number} of {record.flow!r} has no task {task!r}. Its tasks: {listed(known, MOST_NAMED)}."
+            )
+            raise UnknownTaskError(msg, key=task, field="task")
+    return run_id
 
 
 @router.get("/{run_id}/events", response_model=wire.EventPage)
@@ -95,7 +115,7 @@ def list_logs(
     limit: Annotated[int, Query(ge=1, le=_MOST_EVENTS)] = _EVENTS,
 ) -> Response:
     """List what the tasks of a run logged and printed after event number `since`, in order."""
-    found = store.history.log_page(find_run_id(store, run_id), since, limit + 1, task)
+    found = store.history.log_page(_run_with(store, run_id, task), since, limit + 1, task)
     lines = [
         wire.LogLine(seq=row.seq, task=row.key, at=from_stamp(row.at), level=level_name(row), text=row.body or "")
         for row in found[:limit]

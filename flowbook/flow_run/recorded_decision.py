@@ -23,6 +23,7 @@ from flowbook.flow_run.resume_plan import broken_off, tasks_concerned
 from flowbook.flow_run.run_to_come import lacking_secrets, refuse_what_stays
 from flowbook.flow_run.stored_inputs import StoredInputs
 from flowbook.flow_run.submission import Submission, emit_submitted
+from flowbook.report.phrases import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
     from flowbook.store import Store
     from flowbook.store.run_snapshot import RunSnapshot
 
-__all__ = ["RecordedState", "cancel_recorded", "decide_recorded", "recorded_state"]
+__all__ = ["MOST_NAMED", "RecordedState", "cancel_recorded", "decide_recorded", "recorded_state"]
 
+#: How many tasks are named where one is asked for that there isn't.
+MOST_NAMED = 20
 _LOOK_S = 0.05
 #: How long a process that is being started may take to claim its run.
 _STARTS_S = 60.0
@@ -131,7 +134,7 @@ def _check_tasks(recording: Recording, decision: Decision) -> None:
     known = {task["key"]: task for task in recording.record.graph.get("tasks", ()) if task["key"]}
     for key in decision.keys:
         if key not in known and parent_key(key) not in known:
-            msg = f"{recording.label} has no task {key!r}. Its tasks: {', '.join(known)}."
+            msg = f"{recording.label.title} has no task {key!r}. Its tasks: {listed(list(known), MOST_NAMED)}."
             raise UnknownTaskError(msg, key=key, field="tasks")
     if not decision.inputs:
         return

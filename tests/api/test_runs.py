@@ -86,6 +86,21 @@ def test_events_come_in_order_and_page_by_page(call):
     assert {each["kind"] for each in (*first["events"], *rest["events"])} == {"state", "log"}
 
 
+@pytest.mark.parametrize("part", ["states", "logs"])
+def test_a_task_that_a_run_does_not_have_is_said_to_be_none(call, part):
+    run = simple().start(record=True)
+    run.wait()
+
+    answer = call("GET", f"/api/runs/{run.run_id}/{part}?task=lead")
+
+    assert answer.status_code == 404
+    assert (
+        answer.json()["detail"]
+        == f"Run {run.number} of 'simple' has no task 'lead'. Its tasks: origin, load and total."
+    )
+    assert answer.json()["field"] == "task"
+
+
 def test_logs_timeline_and_graph(call):
     run = simple().start(record=True)
     run.wait()
