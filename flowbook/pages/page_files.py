@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import html
 import importlib.resources
-from functools import cache
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 if TYPE_CHECKING:
+    import os
     from importlib.resources.abc import Traversable
 
+    from starlette.staticfiles import PathLike
     from starlette.types import Scope
 
 __all__ = ["FRAME_POLICY", "POLICY", "ViewFiles", "page", "stamp"]
@@ -74,15 +77,21 @@ def page(kind: str, depth: int, person: str = "") -> Response:
 
 
 class ViewFiles(StaticFiles):
-    """Serves the modules; their address has their content's hash, so browsers may keep them."""
+    """Serves the modules; their address has their content's hash, so browsers may keep them.
+
+    A page from before an upgrade asks under the old address, and gets what there is; that isn't kept under that address.
+    """
 
     def __init__(self) -> None:
         super().__init__(directory=str(_folder()), check_dir=False)
 
-    def file_response(self, *args: object, **options: object) -> Response:
+    def file_response(
+        self, full_path: PathLike, stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
         """Return a file with what browsers have to know of it."""
-        found = super().file_response(*args, **options)  # type: ignore[arg-type]  # as its base gets them
-        found.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        found = super().file_response(full_path, stat_result, scope, status_code)
+        is_its_own = f"/{stamp()}/" in scope["path"]
+        found.headers["Cache-Control"] = "public, max-age=31536000, immutable" if is_its_own else "no-store"
         found.headers["X-Content-Type-Options"] = "nosniff"
         return found
 
@@ -91,13 +100,18 @@ class ViewFiles(StaticFiles):
         return super().get_path(scope).rpartition("/")[2]
 
 
-@cache
 def stamp() -> str:
-    """Return a name that changes whenever one of the files does."""
+    """Return a name that changes whenever one of the files does, also when an upgrade replaces them below a running server."""
+    folder = Path(str(_folder()))
+    files = ((each.name, each.stat()) for each in sorted(folder.iterdir()) if each.is_file())
+    return _stamp(folder, tuple((name, found.st_size, found.st_mtime_ns) for name, found in files))
+
+
+@lru_cache(maxsize=2)
+def _stamp(folder: Path, files: tuple[tuple[str, int, int], ...]) -> str:
     found = hashlib.sha256()
-    for file in sorted(_folder().iterdir(), key=lambda each: each.name):
-        if file.is_file():
-            found.update(file.name.encode() + b"\0" + file.read_bytes())
+    for name, _, _ in files:
+        found.update(name.encode() + b"\0" + (folder / name).read_bytes())
     return found.hexdigest()[:16]
 
 

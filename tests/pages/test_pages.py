@@ -12,6 +12,7 @@ import flowbook
 from flowbook.exceptions import PickledValueError
 from flowbook.flow_run.decision import Decision
 from flowbook.flow_run.recorded_decision import decide_recorded
+from flowbook.pages import page_files
 from flowbook.pages.connections import Connection
 from flowbook.pages.stored_run import StoredRun
 from tests.pages import flows
@@ -48,6 +49,23 @@ def test_the_views_modules_are_kept_by_browsers_and_found_by_relative_links(call
 
     assert answer.headers["content-type"].startswith("text/javascript")
     assert "immutable" in answer.headers["cache-control"]
+
+
+def test_a_module_under_another_versions_address_is_not_kept(call):
+    answer = call("GET", "/static/0123456789abcdef/page_run.js")
+
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_an_upgrade_below_a_running_server_gives_modules_another_address(tmp_path, monkeypatch):
+    (tmp_path / "panel.js").write_text("1", "utf-8")
+    monkeypatch.setattr(page_files, "_folder", lambda: tmp_path)
+    before = page_files.stamp()
+
+    (tmp_path / "panel.js").write_text("22", "utf-8")
+
+    assert page_files.stamp() != before
 
 
 @pytest.mark.parametrize(
