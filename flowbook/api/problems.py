@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import Request
 
-__all__ = ["MEDIA_TYPE", "add_problems", "problem"]
+__all__ = ["MEDIA_TYPE", "add_problems", "of_http", "problem"]
 
 MEDIA_TYPE = "application/problem+json"
 #: By kind of error, the more special first.
@@ -68,7 +68,7 @@ def add_problems(app: FastAPI) -> None:
     """Let an application answer every error with a problem."""
     app.add_exception_handler(exceptions.FlowbookError, _of_flowbook)
     app.add_exception_handler(RequestValidationError, _of_request)
-    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(HTTPException, of_http)
     app.add_exception_handler(Exception, _of_fault)
 
 
@@ -96,7 +96,8 @@ def _described(error: Mapping[str, Any]) -> dict[str, str]:
     return {"field": field[:_SHOWN_CHARS], "message": str(error.get("msg", "it is not valid"))}
 
 
-def _of_http(request: Request, error: Exception) -> Response:
+def of_http(request: Request, error: Exception) -> Response:
+    """Return the answer to a request that leads nowhere, or in a way that isn't possible there."""
     assert isinstance(error, HTTPException)  # noqa: S101  # it is registered for these
     path = request.url.path
     said = {

@@ -18,6 +18,7 @@ from flowbook.notebook.run_overview import overview
 from flowbook.pages import approve_routes
 from flowbook.pages.deployment_list import act_on_deployment, deployment_rows
 from flowbook.pages.hub import Hub, hub_of, person_of
+from flowbook.pages.lost_page import add_lost_page
 from flowbook.pages.page_files import FRAME_POLICY, ViewFiles, page
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def add_pages(app: FastAPI) -> None:
     app.include_router(router)
     app.include_router(approve_routes.router)
     app.mount("/static", ViewFiles())
+    add_lost_page(app)
     app.state.at_shutdown.append(hub.close)
     app.router.on_shutdown.append(hub.close)
 

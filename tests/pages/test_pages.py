@@ -15,6 +15,7 @@ from flowbook.flow_run.recorded_decision import decide_recorded
 from flowbook.pages import page_files
 from flowbook.pages.connections import Connection
 from flowbook.pages.stored_run import StoredRun
+from tests.api.conftest import BEARER
 from tests.pages import flows
 from tests.pages.conftest import run_of
 
@@ -66,6 +67,18 @@ def test_an_upgrade_below_a_running_server_gives_modules_another_address(tmp_pat
     (tmp_path / "panel.js").write_text("22", "utf-8")
 
     assert page_files.stamp() != before
+
+
+def test_a_browser_that_opens_a_wrong_address_gets_a_page_that_leads_to_the_runs(call):
+    html, accept = "text/html", {**BEARER, "Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    opened = call("GET", "/runs/1/<img>", headers=accept)
+    asked = [call("GET", "/runs/1/x"), call("GET", "/api/nope", headers=accept), call("PUT", "/cache", headers=accept)]
+
+    assert (opened.status_code, opened.headers["content-type"].partition(";")[0]) == (404, html)
+    assert "There is nothing at /runs/1/&lt;img&gt;." in opened.text
+    assert '<a href="/">' in opened.text
+    assert "default-src 'none'" in opened.headers["content-security-policy"]
+    assert [each.headers["content-type"] for each in asked] == ["application/problem+json"] * 3
 
 
 @pytest.mark.parametrize(
