@@ -215,6 +215,11 @@ class PanelSession:
         if before not in {"", where}:
             self.refresh()
 
+    def tell_notice(self, text: str) -> None:
+        """Show a sentence above the graph."""
+        if self._shown.tell_notice(text):
+            self._feed.touch(FLOW)
+
     def tell_reuse(self, text: str) -> None:
         """Say how many of the run's tasks ran, and why."""
         if self._shown.tell_reuse(text):

@@ -88,6 +88,11 @@ class ShownRun:
         before, self._edits = self._edits, found
         return found != before
 
+    def tell_notice(self, text: str) -> bool:
+        """Take the sentence that is shown above the graph; return whether that is new."""
+        before, self._notice = self._notice, text
+        return text != before
+
     def tell_reuse(self, text: str) -> bool:
         """Say how many tasks ran, and why, in place of the message of a success; return whether that is new."""
         before, self._reused = self._reused, text

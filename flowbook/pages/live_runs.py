@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook._utils import threads
 from flowbook._utils.locks import Rank, RankedLock
-from flowbook.exceptions import FlowbookError
+from flowbook.exceptions import FlowbookError, UnknownRunError
 from flowbook.flow_run.run_comparison import compared_runs
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.comparison_view import comparison_view
@@ -38,6 +38,7 @@ Message = dict[str, Any]
 _LOOK_S, _IDLE_S = 0.1, 120.0
 #: How often what runs at all is looked for.
 _OVERVIEW_S = 1.0
+_DELETED = "This run was deleted. What is shown is how it was before."
 _log = logging.getLogger("flowbook.pages")
 
 
@@ -150,15 +151,18 @@ class LiveRuns:
     def _work(self) -> None:
         while not self._stop.wait(_LOOK_S):
             for each in list(self._runs.values()):
-                self._look(each)
+                self.look(each)
             self._look_at_all()
 
-    def _look(self, live: LiveRun) -> None:
+    def look(self, live: LiveRun) -> None:
+        """Read what is new of a run, and tell its pages."""
         try:
             if live.is_idle:
                 self._forget(live)
             elif live.watchers > 0 and live.run.look():
                 live.session.refresh()
+        except UnknownRunError:
+            live.session.tell_notice(_DELETED)
         except FlowbookError as error:
             _log.debug("Run %s can't be read now: %s", live.run.run_id, error)
         except Exception:  # noqa: BLE001  # whatever went wrong with one run, the others go on

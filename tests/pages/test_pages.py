@@ -12,6 +12,7 @@ import flowbook
 from flowbook.exceptions import PickledValueError
 from flowbook.flow_run.decision import Decision
 from flowbook.flow_run.recorded_decision import decide_recorded
+from flowbook.flow_run.run_deletion import delete_run
 from flowbook.pages import page_files
 from flowbook.pages.connections import Connection
 from flowbook.pages.stored_run import StoredRun
@@ -79,6 +80,16 @@ def test_a_browser_that_opens_a_wrong_address_gets_a_page_that_leads_to_the_runs
     assert '<a href="/">' in opened.text
     assert "default-src 'none'" in opened.headers["content-security-policy"]
     assert [each.headers["content-type"] for each in asked] == ["application/problem+json"] * 3
+
+
+def test_a_page_says_that_its_run_was_deleted_meanwhile(app, store, waiting):
+    live = app.state.hub.runs.open(waiting)
+    delete_run(store, waiting)
+
+    app.state.hub.runs.look(live)
+    app.state.hub.runs.look(live)
+
+    assert live.session.snapshot["run"]["notice"] == "This run was deleted. What is shown is how it was before."
 
 
 @pytest.mark.parametrize(
