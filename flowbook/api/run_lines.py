@@ -9,7 +9,7 @@ from flowbook.deployments.outlook import shown_settings
 from flowbook.flow_run.task_facts import task_facts
 from flowbook.flow_run.waiting_tasks import waiting_tasks
 from flowbook.report.secret_names import shown_change, shown_parameters
-from flowbook.store.process_identity import effective_message_of, shown_counts, shown_state
+from flowbook.store.process_identity import effective_message_of, shown_counts, shown_seconds, shown_state
 from flowbook.store.records import from_stamp
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _fields(summary: RunSummary) -> dict[str, Any]:
         **{name: getattr(summary, name) for name in same},
         "state": shown_state(summary),
         "message": effective_message_of(summary),
-        "seconds": None if summary.took_s is None else round(summary.took_s, 3),
+        "seconds": None if (took_s := shown_seconds(summary)) is None else round(took_s, 3),
         "tasks": shown_counts(summary),
         "parameters": shown_parameters(summary.parameters),
     }

@@ -26,7 +26,7 @@ from flowbook.report.cost_text import cost_text
 from flowbook.report.secret_literals import without_secrets
 from flowbook.report.secret_names import shown_change, shown_parameters
 from flowbook.store import open_store
-from flowbook.store.process_identity import effective_message_of, shown_counts, shown_state
+from flowbook.store.process_identity import effective_message_of, shown_counts, shown_seconds, shown_state
 from flowbook.store.process_output import OLDER, output_file
 from flowbook.terminal.lines import Span, printable, wrapped
 from flowbook.terminal.run_lines import decision_lines, head_lines, input_lines, run_table, task_table
@@ -273,7 +273,7 @@ def _row(summary: RunSummary) -> dict[str, object]:
         "message": effective_message_of(summary),
         "started": summary.started,
         "ended": summary.ended,
-        "seconds": None if summary.took_s is None else round(summary.took_s, 3),
+        "seconds": None if (took_s := shown_seconds(summary)) is None else round(took_s, 3),
         "tasks": shown_counts(summary),
         "parameters": shown_parameters(summary.parameters),
         "executor": summary.executor,

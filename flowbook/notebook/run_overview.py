@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from flowbook.report.phrases import shorten
-from flowbook.store.process_identity import shown_counts, shown_state
+from flowbook.store.process_identity import listed_message_of, shown_counts, shown_seconds, shown_state
 from flowbook.terminal.run_lines import where_it_runs
 
 if TYPE_CHECKING:
@@ -83,12 +83,12 @@ def _row(run: RunSummary, ends: ExpectedEnds) -> dict[str, Any]:
         "flow": run.flow,
         "number": run.number,
         "state": state,
-        "message": shorten(run.message or "", 200),
+        "message": shorten(listed_message_of(run), 200),
         "since": _seconds(run.claimed),
         "started": _seconds(run.started),
         "ended": _seconds(run.ended),
         "due": _seconds(run.due),
-        "took_s": run.took_s,
+        "took_s": shown_seconds(run),
         "takes_s": ends.seconds(run) if state == "Running" else None,
         "counts": shown_counts(run),
         "origin": run.origin,

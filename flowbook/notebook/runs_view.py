@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook.report.phrases import listed, parameter_text, shorten
 from flowbook.report.secret_names import shown_parameters, shown_value
-from flowbook.store.process_identity import shown_counts, shown_state
+from flowbook.store.process_identity import listed_message_of, shown_counts, shown_seconds, shown_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,11 +70,11 @@ def _row(run: RunSummary, earlier: RunSummary | None, codes: Mapping[str, Mappin
         number=str(run.number),
         state=shown_state(run),
         started=run.started.timestamp() if run.started is not None else None,
-        took_s=run.took_s,
+        took_s=shown_seconds(run),
         counts=shown_counts(run),
         parameters={name: parameter_text(value) for name, value in shown_parameters(run.parameters).items()},
         changed=_changed(run, earlier, codes) if earlier is not None else "",
-        message=shorten(run.message or "", 200),
+        message=shorten(listed_message_of(run), 200),
     )
 
 

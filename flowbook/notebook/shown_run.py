@@ -138,7 +138,7 @@ class ShownRun:
             message=phrases.shorten(shown_urls(message), 500),
             stage=stage,
             started=run.started,
-            ended=None if isinstance(state, Paused) else run.ended,
+            ended=None if isinstance(state, Paused) else self._ended(state),
             waits_since=state.at if isinstance(state, Paused) else None,
             rested_s=round(self._feed.projection.rested_s, 3),
             parameters={
@@ -152,6 +152,12 @@ class ShownRun:
             stale=self._edits[1],
             where=str(getattr(run, "where", "here")),
         )
+
+    def _ended(self, state: State) -> float | None:
+        """Return when the run ended; of one whose process died, when that had last recorded anything."""
+        if self.run.ended is not None or not isinstance(state, Crashed):
+            return self.run.ended
+        return max((event.at for event in self.run.events()), default=None)
 
     def _head(self, state: State) -> tuple[str, str]:
         """Return the run's state in a word, and what there is to say of it."""

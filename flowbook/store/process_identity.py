@@ -25,11 +25,13 @@ __all__ = [
     "is_alive",
     "is_at",
     "is_here",
+    "listed_message_of",
     "number_of",
     "place_in_words",
     "place_of_run",
     "process_of",
     "shown_counts",
+    "shown_seconds",
     "shown_state",
     "this_process",
 ]
@@ -42,6 +44,7 @@ _SILENCE_S = 60.0
 UNSETTLED = frozenset({None, "Running", "Pending", "Cancelling", "Crashed", "Submitted"})
 
 
+_DIED = "Its process ended in the middle."
 #: States of tasks that a process runs.
 _RUNS = frozenset({"Running", "Cancelling"})
 #: What people call the places of flow runners, by these runners' types.
@@ -165,8 +168,22 @@ def counts_after_death(counts: Mapping[str, int]) -> dict[str, int]:
 
 def effective_message_of(summary: RunSummary) -> str | None:
     """Return what is said of the run's state; of a run whose process died, that it did, and how to go on."""
-    is_dead = summary.process is not None and shown_state(summary) == "Crashed" != summary.state
-    return "Its process ended in the middle. run.resume() goes on from what is stored." if is_dead else summary.message
+    return f"{_DIED} run.resume() goes on from what is stored." if _is_dead(summary) else summary.message
+
+
+def listed_message_of(summary: RunSummary) -> str:
+    """Return what a list says of the run's state, in which a button goes on with it."""
+    return _DIED if _is_dead(summary) else summary.message or ""
+
+
+def shown_seconds(summary: RunSummary) -> float | None:
+    """Return for how long a run ran, up to now if it still does; None where that isn't known: its process died."""
+    return None if summary.took_s is None or _is_dead(summary) else summary.took_s
+
+
+def _is_dead(summary: RunSummary) -> bool:
+    """Whether its process died in the middle, and nobody has recorded that."""
+    return summary.process is not None and shown_state(summary) == "Crashed" != summary.state
 
 
 def _host() -> str:

@@ -1,5 +1,6 @@
 """A run whose process was killed: lists, commands, the API, pages and notebooks say the same of its tasks."""
 
+import dataclasses
 import json
 import time
 
@@ -131,6 +132,26 @@ def test_no_list_counts_a_task_as_running(home, tmp_path, capsys):
     found = {way: dict(count(run_id, capsys)) for way, count in COUNTS.items()}
 
     assert found == {way: {"Success": 1, "Pending": 1} for way in COUNTS}
+
+
+MESSAGES = {
+    "pages and side bar": lambda: overview(open_store())["runs"][0],
+    "tab Runs": lambda: dataclasses.asdict(runs_view(open_store(), "killed", config.project(), 5).rows[0]),
+}
+
+
+def test_lists_say_that_the_process_ended_and_count_no_time_since(run_id, capsys):
+    found = {way: (row["message"], row["took_s"]) for way, look in MESSAGES.items() for row in [look()]}
+    main(["run", "ls", "--json"])
+    listed = json.loads(capsys.readouterr().out)[0]
+    told = Client(create_app(open_store(), ApiSettings(token=TOKEN)))("GET", f"/api/runs/{run_id}").json()
+    panels = [PanelSession(StoredRun(open_store(), run_id)), PanelSession(flowbook.run(run_id))]
+    ended = [each.snapshot["run"]["ended"] for each in panels]
+    last = max(each.at for each in open_store().history.events(run_id))
+
+    assert found == dict.fromkeys(MESSAGES, ("Its process ended in the middle.", None))
+    assert (listed["seconds"], told["seconds"]) == (None, None)
+    assert ended == [last, last]
 
 
 def test_a_child_says_that_it_is_to_run_again_and_since_when_it_did_not_end(run_id):
