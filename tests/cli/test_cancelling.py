@@ -165,10 +165,12 @@ import sys, threading, time
 from pathlib import Path
 from flowbook import Flow, resource_manager, task
 
+FOLDER = Path(__file__).resolve().parent
+
 @resource_manager
 class Database:
     def setup(self): return 1
-    def cleanup(self, value): Path("cleaned up").touch()
+    def cleanup(self, value): (FOLDER / "cleaned up").touch()
 
 @task
 def work(_, lock=threading.Lock() if sys.argv[1] == "not stored" else None):
