@@ -21,6 +21,7 @@ from flowbook.report.secret_literals import without_secrets
 from flowbook.report.secret_names import shown_parameters, shown_value
 from flowbook.store.process_identity import shown_state
 from flowbook.store.records import to_stamp
+from flowbook.store.values import Unstored
 from flowbook.terminal.run_history import maker
 from flowbook.terminal.run_lines import TaskRow
 
@@ -140,7 +141,13 @@ class TaskFacts:
             return " ".join(filter(None, (made, self.maker and f"in {self.maker}", staleness(state))))
         if self.attempt > 1 or state is None:
             return f"on attempt {self.attempt}" if self.attempt > 1 else ""
-        return kept_note(state) if state.is_successful() and not state.is_skipped() else state.message or ""
+        has_output = state.is_successful() and not state.is_skipped()
+        return (kept_note(state) or _unkept(state)) if has_output else state.message or ""
+
+
+def _unkept(state: State) -> str:
+    ref = state.reference
+    return f"its output isn't kept: {ref.store.why}" if ref is not None and isinstance(ref.store, Unstored) else ""
 
 
 def task_facts(store: Store, run_id: str, wanted: str | None = None, at: dt.datetime | None = None) -> list[TaskFacts]:

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+import threading
 
 import pandas as pd
 import pytest
@@ -63,6 +64,24 @@ def _inputs(capsys, task_key):
         if each["task"] == task_key
     ]
     return found["inputs"]
+
+
+def test_an_output_that_could_not_be_kept_says_so_before_anybody_misses_it(capsys):
+    @task
+    def lock():
+        return threading.Lock()
+
+    @task(keep=False)
+    def scratch():
+        return 1
+
+    with Flow("held") as flow:
+        approve(lock(), scratch())
+    flow.run(record=True)
+
+    rows = {line.split()[0]: line for line in _out(capsys, "run", "inspect", "last") if line.strip()}
+    assert "its output isn't kept: A _thread.lock can't be pickled" in rows["lock"]
+    assert rows["scratch"].endswith("its output isn't kept: task 'scratch' is marked keep=False")
 
 
 @pytest.mark.parametrize("source", ["a list", "a mapped task"])
