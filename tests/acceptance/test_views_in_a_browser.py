@@ -278,6 +278,10 @@ def test_a_dead_kernel_is_told_and_no_button_pretends(show: Callable[..., Page])
     page.evaluate("harness.model.comm_live = false; harness.model.trigger('comm_live_update')")
 
     page.wait_for_selector('[data-flowbook="panel"][data-live="unavailable"]')
+    expect(page.locator(f"{node('delays_by_carrier')} text.word")).to_have_text("Was running")
+    expect(page.locator(f"{node('fetch_rates')} text.word")).to_have_text("Was retrying")
+    expect(page.locator('.count[data-state="Running"]')).to_have_count(0)
+    expect(page.locator('.count[data-state="Was running"] b')).to_have_text("2")
     assert page.locator(".legend .link").inner_text() == "Unavailable"
     assert page.locator('.head [data-action="cancel"]').get_attribute("aria-disabled") == "true"
 

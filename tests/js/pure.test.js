@@ -189,6 +189,28 @@ test("of a run that was under way when it was heard of last the head says when t
   ]);
 });
 
+test("a task that was under way when it was heard of last is said to have been", () => {
+  const state = new PanelState(/** @type {any} */ ({ nodes: [{ key: "a" }, { key: "b" }, { key: "c" }], parameters: [] }));
+  state.setGraph(state.graph);
+  const tasks = { a: { state: "Running", since: 5 }, b: { state: "Success" }, c: { state: "Running", width: 5, counts: { Running: 2, Success: 3 } } };
+  state.fold.snapshot(/** @type {any} */ ({ seq: 1, run: null, tasks }));
+  const before = state.counts();
+
+  state.isHeardLast = () => true;
+
+  assert.deepEqual(before, [
+    ["Success", 4],
+    ["Running", 3],
+  ]);
+  assert.deepEqual(state.counts(), [
+    ["Success", 4],
+    ["Was running", 3],
+  ]);
+  assert.deepEqual(state.seen("a"), { state: "Running", since: null, due: null, word: "Was running" });
+  assert.deepEqual(state.seen("b"), { state: "Success" });
+  assert.deepEqual(state.seen("c").counts, { "Was running": 2, Success: 3 });
+});
+
 test("of a run in which nothing failed the head says no more than its state, and why it succeeded where something did", () => {
   const message = "All tasks that decide the run succeeded.";
   const run = /** @type {any} */ ({ id: "1", state: "Success", stage: "over", message });

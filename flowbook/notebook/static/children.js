@@ -67,7 +67,7 @@ export class ChildrenView {
   #order = dom.h("select", { "data-action": "child-order", "aria-label": "Order" }, ...ORDERS.map(([value, text]) => dom.h("option", { value }, text)));
 
   /**
-   * @param {{el: HTMLElement, signal: AbortSignal, clock: import("./wire.js").Clock, now: () => number, ask: (key: string, wish: Wish) => void, words?: Record<string, string>, heads?: Record<string, string>}} given
+   * @param {{el: HTMLElement, signal: AbortSignal, clock: import("./wire.js").Clock, now: () => number, ask: (key: string, wish: Wish) => void, isHeardLast?: () => boolean, words?: Record<string, string>, heads?: Record<string, string>}} given
    *   `words` for states, and `heads` of the table, where something else is told of the tasks than how they run
    */
   constructor(given) {
@@ -118,13 +118,16 @@ export class ChildrenView {
   show(chosen) {
     const shown = this.#shown;
     if (!shown) return;
-    this.squares.update({ key: shown.key, keys: shown.keys, runs: shown.squares, chosen, words: this.given.words });
-    this.#showCounts(shown);
+    const isHeardLast = this.given.isHeardLast?.() ?? false;
+    const words = this.given.words ?? (isHeardLast ? states.WAS : {});
+    const rows = isHeardLast ? shown.rows.map(states.asHeardLast) : shown.rows;
+    this.squares.update({ key: shown.key, keys: shown.keys, runs: shown.squares, chosen, words });
+    this.#showCounts(shown, words);
     const now = this.given.now();
-    const hidden = COLUMNS.filter((name) => isLeftOut(name, shown.rows, now));
+    const hidden = COLUMNS.filter((name) => isLeftOut(name, rows, now));
     dom.keyed(
       this.#table,
-      shown.rows,
+      rows,
       ({ key }) => key,
       rowOf,
       (tr, child) => fill(tr, child, { now, isChosen: child.key === chosen, hidden }),
@@ -170,14 +173,13 @@ export class ChildrenView {
     this.#crumbs.replaceChildren(...before, own, ...after);
   }
 
-  /** @param {Children} shown */
-  #showCounts({ counts, width }) {
-    const { words = {} } = this.given;
+  /** @param {Children} shown @param {Record<string, string>} words */
+  #showCounts({ counts, width }, words) {
     const all = /** @type {[string, number][]} */ ([["", width], ...states.inOrder(counts)]);
     dom.keyed(
       this.#counts,
       all,
-      ([state]) => `count:${state}`,
+      ([state]) => `count:${state}:${words[state] ?? ""}`,
       ([state]) =>
         dom.button("child-state", [state && dom.icon(states.glyphOf(state)), dom.h("b"), words[state] ?? (state || "All")], {
           class: "count",

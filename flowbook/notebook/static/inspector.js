@@ -107,12 +107,15 @@ export class Inspector {
     this.#draw();
   }
 
-  /** Before the kernel answered: who it is, and what we wait for. @param {string} key @param {string} state @param {string} text */
-  wait(key, state, text) {
+  /** Before the kernel answered: who it is, and what we wait for. @param {string} key @param {Pick<import("./wire.js").Task, "state" | "word">} task @param {string} text */
+  wait(key, { state, word }, text) {
     this.#shown = null;
     this.#json = "";
     dom.set(this.el, { "data-task": key, "data-state": state, "aria-label": `Task ${key}` });
-    this.el.replaceChildren(dom.h("div", { class: "head" }, titleOf({ key, state }), sideOf(key, this.#isWide)), dom.h("p", { class: "pad dim" }, text));
+    this.el.replaceChildren(
+      dom.h("div", { class: "head" }, titleOf({ key, state, ...(word ? { word } : {}) }), sideOf(key, this.#isWide)),
+      dom.h("p", { class: "pad dim" }, text),
+    );
   }
 
   /** Say whether it has the whole width. @param {boolean} isWide */
@@ -347,9 +350,10 @@ function offeredBy(details) {
 const dim = (text) => dom.h("p", { class: "dim" }, text);
 
 /** @param {Details} details */
-function noOutput({ state, why = [] }) {
+function noOutput({ state, word, why = [] }) {
   if (why.some(([question]) => question === "Its children") && states.isFinished(state))
     return "Each of its children has an output of its own: open one in the table.";
+  if (word && word === states.WAS[state]) return "It had no output yet.";
   if (states.isGoing(state)) return "It is still running; its output comes when it is done.";
   if (!states.isFinished(state)) return "It has not run yet.";
   return state === "Success" || state === "Cached" ? "Its output was not kept." : "It gave no output.";

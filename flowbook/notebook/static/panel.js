@@ -7,7 +7,7 @@
 import { CardGrip } from "./card_grip.js";
 import { Controls, fieldsOf, PLAIN, situationOf, slotOf } from "./controls.js";
 import { GraphPane } from "./graph_pane.js";
-import { isUnderWay } from "./head.js";
+import { isUnderWay, lastKnown } from "./head.js";
 import { cannotOf, clockOf, repeat, viewName } from "./host.js";
 import { Inspector } from "./inspector.js";
 import { needs } from "./needs.js";
@@ -62,6 +62,7 @@ class Panel {
       onLate: () => this.#schedule(),
       isGoing: () => isUnderWay(this.state.fold.run),
     });
+    this.state.isHeardLast = () => lastKnown({ run: this.state.run, status: this.link.status, connection: model.get("connection"), host: model.host }) !== null;
     const now = () => this.#now();
     this.cannot = cannotOf(model);
     this.parts = build(root, this.cannot);
@@ -127,7 +128,7 @@ class Panel {
   /** @param {import("./inspector.js").Details} details */
   #showDetails(details) {
     this.state.details = details;
-    this.inspector.update(details);
+    this.inspector.update(this.state.known(details));
     this.#schedule();
   }
 
@@ -159,7 +160,7 @@ class Panel {
     const { inspected } = this.state;
     if (ack.text) this.display.announcer.say(ack.text);
     this.inspector.acked(ack, slot);
-    if (!ack.ok && slot === `inspect:${inspected}`) this.inspector.wait(inspected ?? "", this.state.stateOf(inspected), ack.text ?? "");
+    if (!ack.ok && slot === `inspect:${inspected}`) this.inspector.wait(inspected ?? "", this.state.task(inspected ?? ""), ack.text ?? "");
     this.#schedule();
   }
 
@@ -168,7 +169,8 @@ class Panel {
     this.views.reset();
     if (link.status === "live" && this.state.inspected) link.command("inspect", { key: this.state.inspected }, `inspect:${this.state.inspected}`);
     if (link.status === "unavailable" || link.status === "saved") this.inspector.release(null);
-    this.#schedule();
+    if (this.state.details) this.#showDetails(this.state.details);
+    this.#redraw();
   }
 
   /** The way to the kernel opened or closed. */
@@ -285,7 +287,7 @@ class Panel {
     const { link } = this;
     const kept = link.status === "live" ? null : this.model.get("saved")?.details[key];
     if (kept) this.#showDetails(kept);
-    else this.inspector.wait(key, this.state.stateOf(key), link.status === "live" ? "Asking…" : NOT_KEPT);
+    else this.inspector.wait(key, this.state.task(key), link.status === "live" ? "Asking…" : NOT_KEPT);
     link.command("inspect", { key }, `inspect:${key}`);
     const node = this.state.nodeOf(key);
     if (node) this.graph.drawing?.focus(node, false);

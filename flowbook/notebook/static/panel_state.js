@@ -1,7 +1,7 @@
 /** The state of a panel's view: the run, the graph, and the view's own selection, filter and search. No DOM. */
 
 import { foldedState } from "./changes.js";
-import { countStates, isGoing, isIn } from "./states.js";
+import { asHeardLast, countStates, isGoing, isIn } from "./states.js";
 import { parentOf } from "./task_keys.js";
 import { Fold } from "./wire.js";
 
@@ -40,6 +40,9 @@ export class PanelState {
   opened = null;
   /** Whether the card has the panel's whole width. */
   isWide = false;
+
+  /** Whether the tasks are known only as they were heard of last, while they ran. */
+  isHeardLast = () => false;
 
   /** The group that each task is in, where groups are drawn. @type {Map<string, string>} */
   #groups = new Map();
@@ -80,13 +83,20 @@ export class PanelState {
 
   /** @param {string} key */
   task(key) {
-    return this.fold.tasks.get(key) ?? PENDING;
+    return this.known(this.fold.tasks.get(key) ?? PENDING);
+  }
+
+  /** A task, or what the card says of one, in words that claim no more than is known. @template {Pick<Task, "state"> & Partial<Task>} T @param {T} task */
+  known(task) {
+    return this.isHeardLast() ? asHeardLast(task) : task;
   }
 
   /** A task as the graph shows it: as it is, or as it was at the moment that is replayed. @param {string} key */
   seen(key) {
     const members = this.membersOf(key);
-    return members ? groupTask(members.filter(([member]) => !this.#isAside(member))) : this.seenTask(key);
+    if (!members) return this.seenTask(key);
+    const group = groupTask(members.filter(([member]) => !this.#isAside(member)));
+    return this.past ? group : this.known(group);
   }
 
   /** @param {string} key */
@@ -126,7 +136,7 @@ export class PanelState {
   /** How many tasks are in each state, children of mapped tasks counted. */
   counts() {
     const { tasks } = this.fold;
-    const all = tasks.size ? tasks : this.allKeys().map((key) => /** @type {[string, Task]} */ ([key, PENDING]));
+    const all = [...(tasks.size ? tasks.keys() : this.allKeys())].map((key) => /** @type {[string, Task]} */ ([key, this.task(key)]));
     return countStates(all, (key) => this.isTask(key) && !this.#isAside(key));
   }
 

@@ -52,7 +52,7 @@ export class PanelViews {
     const { parts, clock, signal, now, state } = given;
     this.askers = this.#askers();
     const ask = (/** @type {string} */ key, /** @type {import("./children.js").Wish} */ wish) => this.#askForChildren(key, wish);
-    this.children = new ChildrenView({ el: parts.children, signal, clock, now, ask });
+    this.children = new ChildrenView({ el: parts.children, signal, clock, now, ask, isHeardLast: () => given.state.isHeardLast() });
     this.timeline = new Timeline({ el: parts.timeline, signal });
     this.logs = new Logs({ el: parts.logs, tools: parts.tools.logs, signal });
     this.runs = new Runs({

@@ -89,7 +89,7 @@ export class Squares {
     const first = Math.max(0, Math.floor(scrollTop / SIDE_PX) - SPARE);
     const last = Math.min(this.#rows, Math.ceil((scrollTop + (clientHeight || 280)) / SIDE_PX) + SPARE);
     const words = this.#words.slice(first * this.#columns, last * this.#columns);
-    const drawn = JSON.stringify([this.#key, this.#columns, first, this.#chosen, this.#focused, words]);
+    const drawn = JSON.stringify([this.#key, this.#columns, first, this.#chosen, this.#focused, words, this.#told]);
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
     const hadFocus = this.el.contains(document.activeElement);

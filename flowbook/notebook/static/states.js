@@ -46,6 +46,10 @@ export const GLYPHS = {
   TriggerFailed: [ring("4.4"), path("M3 9 9 3")],
 };
 
+/** What is said of a task that was under way when it was heard of last: whether it still is, nobody knows. @type {Record<string, string>} */
+export const WAS = Object.fromEntries(COUNTS_TIME.map((state) => [state, `Was ${state.toLowerCase()}`]));
+const STATE_OF = Object.fromEntries(Object.entries(WAS).map(([state, word]) => [word, state]));
+
 /** Glyphs of a task in two runs: it differs by itself, or because of others, or is the same, or only one of them has it. @type {Record<string, Shape[]>} */
 const DIFFERENCES = {
   own: WAVE,
@@ -90,6 +94,18 @@ export const isIn = (task, state) => !state || (task !== undefined && (wordOf(ta
 /** What people call a task's state: an output that was made just now, and stored, is a Success. @param {Pick<Task, "state" | "word">} task */
 export const wordOf = (task) => task.word || task.state;
 
+/**
+ * A task as it was heard of last, in words that claim no more; how long it has run by now isn't known.
+ *
+ * @template {Pick<Task, "state"> & Partial<Task>} T
+ * @param {T} task
+ * @returns {T}
+ */
+export function asHeardLast(task) {
+  const counts = task.counts && { counts: Object.fromEntries(Object.entries(task.counts).map(([state, n]) => [WAS[state] ?? state, n])) };
+  return isGoing(task.state) ? { ...task, ...counts, word: WAS[task.state], since: null, due: null } : { ...task, ...counts };
+}
+
 /** The word that stands on a task's node. @param {Pick<Task, "state" | "word" | "told">} task */
 export const saidOf = (task) => task.told?.word ?? wordOf(task);
 
@@ -97,7 +113,7 @@ export const saidOf = (task) => task.told?.word ?? wordOf(task);
 export const glyphOfTask = (task) => glyphOf(task.told?.glyph ?? wordOf(task));
 
 /** The shapes of `state`; a state of a newer kernel gets the ring. @param {string} state */
-export const glyphOf = (state) => GLYPHS[state] ?? DIFFERENCES[state] ?? RING;
+export const glyphOf = (state) => GLYPHS[STATE_OF[state] ?? state] ?? DIFFERENCES[state] ?? RING;
 
 /**
  * Count tasks by state, in the order of the bar. A mapped task counts as its children.
@@ -137,7 +153,10 @@ export function spread(task) {
 
 /** @param {Record<string, number>} counts @returns {[string, number][]} */
 export function inOrder(counts) {
-  const rank = (/** @type {string} */ state) => (DISPLAY_ORDER.includes(state) ? DISPLAY_ORDER.indexOf(state) : DISPLAY_ORDER.length);
+  const rank = (/** @type {string} */ word) => {
+    const state = STATE_OF[word] ?? word;
+    return DISPLAY_ORDER.includes(state) ? DISPLAY_ORDER.indexOf(state) : DISPLAY_ORDER.length;
+  };
   return Object.entries(counts)
     .filter(([, n]) => n > 0)
     .sort(([a], [b]) => rank(a) - rank(b));

@@ -59,7 +59,7 @@ export function labelOf({ spans, isChild }, task, now, epoch_s) {
   if (last.end === null) {
     if (last.state === "Paused") return `waits for a person, ${format.span(task.since ? epoch_s - task.since : (now - last.start) / 1000)}`;
     if (last.state === "Retrying") return task.due ? `attempt ${last.attempt + 1} ${format.timeOf(task, epoch_s)}` : "Retrying";
-    return `${last.word}, ${took}`;
+    return task.word && task.word !== last.word && last.word in states.WAS ? task.word : `${last.word}, ${took}`;
   }
   const attempt = last.attempt > 1 ? `, attempt ${last.attempt}` : "";
   return last.word === "Success" ? `${took}${attempt}` : `${last.word}, ${took}${attempt}`;
