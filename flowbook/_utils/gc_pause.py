@@ -1,4 +1,4 @@
-"""Pause Python's garbage collector while a graph is built, so that it doesn't walk that graph (docs/decisions/0024)."""
+"""Pause Python's garbage collector while many objects are made that all live on, so that it doesn't walk them (decision 0024)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["gc_paused"]
 class gc_paused:  # noqa: N801  # used as `with gc_paused():`
     """Context manager: this process collects no garbage until it ends; then the collector is as it was.
 
-    Use it only around work that is bounded, makes no cyclic garbage and calls no user code.
+    Use it only around work that is bounded, makes no cyclic garbage and calls no user code, apart from what pickles an object.
     """
 
     def __enter__(self) -> None:

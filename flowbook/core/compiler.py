@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
+from flowbook._utils.gc_pause import gc_paused
 from flowbook.core import policies
 from flowbook.core.changes import CHANGES, HandlerList
-from flowbook.core.gc_pause import gc_paused
 from flowbook.core.task_spec import SpecMaker
 from flowbook.engine.graph import Binding, Graph, GraphFacts, sort_keys
 from flowbook.exceptions import ArgumentError

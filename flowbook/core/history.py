@@ -6,8 +6,8 @@ import datetime as dt
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
+from flowbook._utils.gc_pause import gc_paused
 from flowbook.core.flow import Flow
-from flowbook.core.gc_pause import gc_paused
 from flowbook.engine import state as states
 from flowbook.exceptions import DefinitionError
 from flowbook.flow_run.times import to_datetimes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowbook._utils.gc_pause import gc_paused
 from flowbook.engine.task_code import TaskCode
 from flowbook.exceptions import UnpicklableError
 from flowbook.results.code_source import source_name, sources_of
@@ -35,7 +36,8 @@ def fingerprint(
     """
     # Thousands of copies of a task share one function, and one trigger.
     hashes = _CodeHashes({} if codes is None else codes, graph)
-    code_hashes = {key: hashes[spec.run] for key, spec in graph.specs.items()}
+    with gc_paused():
+        code_hashes = {key: hashes[spec.run] for key, spec in graph.specs.items()}
     wirings = {key: wiring for key, spec in graph.specs.items() if (wiring := _wiring(flow, spec, hashes)) is not None}
     functions = {key: name for key, spec in graph.specs.items() if (name := hashes.name_of(spec))}
     sources: dict[str, object] = {"sources": sources_of(hashes.functions())}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 
-from flowbook.core.gc_pause import gc_paused
+from flowbook._utils.gc_pause import gc_paused
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

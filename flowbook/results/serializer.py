@@ -16,6 +16,7 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
+from flowbook._utils.gc_pause import gc_paused
 from flowbook._utils.locks import Rank, RankedLock
 from flowbook.exceptions import DamagedValueError, FlowbookError, UnpicklableError
 from flowbook.results.old_names import load_old
@@ -217,7 +218,9 @@ def pickle_to(
         for module in modules:
             cloudpickle.register_pickle_by_value(module)
         try:
-            pickled()
+            #: What is made of functions lives until the end, so the collector would look through it in vain.
+            with gc_paused():
+                pickled()
         finally:
             for module in modules:
                 cloudpickle.unregister_pickle_by_value(module)

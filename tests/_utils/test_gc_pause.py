@@ -1,4 +1,4 @@
-"""The collector waits while a graph is made, and is left as it was."""
+"""The collector waits while a graph is made and while code is pickled, and is left as it was."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flowbook import Flow, task
-from flowbook.core.gc_pause import gc_paused
+from flowbook._utils.gc_pause import gc_paused
+from flowbook.results.serializer import dump
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +63,29 @@ def test_compiling_a_large_flow_collects_nothing_and_leaves_the_collector_on() -
 
 def _same(x: int) -> int:
     return x
+
+
+def test_pickling_functions_by_value_collects_nothing_and_leaves_the_collector_on() -> None:
+    gc.enable()
+    functions = [_made(number) for number in range(1000)]
+    dump(functions[:1], _Sink(), by_value=True)  # which imports and remembers what pickling needs
+    passes: list[str] = []
+    gc.collect()
+
+    gc.callbacks.append(_noting := lambda phase, _: passes.append(phase))
+    try:
+        dump(functions, _Sink(), by_value=True)
+        seen = list(passes)
+    finally:
+        gc.callbacks.remove(_noting)
+
+    assert gc.isenabled()
+    assert len(seen) < 10  # those before it and right after it; otherwise 34
+
+
+class _Sink:
+    def write(self, part: bytes | memoryview) -> None: ...
+
+
+def _made(number: int) -> Callable[[], int]:
+    return lambda: number
