@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request
 
-__all__ = ["JupyterServer", "Notebook", "running_browser", "running_server"]
+__all__ = ["JupyterServer", "Notebook", "forbid_wait_for_function", "running_browser", "running_server"]
 
 #: Debian's Chromium in a container: no sandbox, no graphics card, little shared memory, and nothing asked of the world.
 CHROMIUM_FLAGS = [
@@ -352,6 +352,16 @@ class Notebook:
     def _note_request(self, request: Request) -> None:
         if not request.url.startswith((self._server.url, "data:", "blob:")):
             self.strangers.append(request.url)
+
+
+def forbid_wait_for_function(page: Page) -> None:
+    """Fail a test that waits for a function on a page whose policy forbids that: it sees what holds at once, and no more."""
+    page.wait_for_function = _not_allowed  # type: ignore[method-assign,assignment]  # see there
+
+
+def _not_allowed(*_given: object, **_options: object) -> None:
+    """Stand for `wait_for_function`, which evaluates a text whenever it looks again."""
+    raise AssertionError("The page's policy forbids wait_for_function. Wait with expect() or a locator.")
 
 
 def without_kernel(path: Path) -> Path:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.acceptance.lab import REPOSITORY, SCREENSHOTS
+from tests.acceptance.lab import REPOSITORY, SCREENSHOTS, forbid_wait_for_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,11 +85,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made.end()
 
 
-def _not_allowed(*_given: object, **_options: object) -> None:
-    """Stand for `wait_for_function`, which evaluates a text whenever it looks again, as the policy forbids."""
-    raise AssertionError("The pages' policy forbids wait_for_function. Wait with expect() or a locator.")
-
-
 @pytest.fixture
 def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
     """Return what opens a page of the server as a person who is logged in; afterwards no page may have complained."""
@@ -100,7 +95,7 @@ def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]
         context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
-        page.wait_for_function = _not_allowed  # type: ignore[method-assign,assignment]  # see there
+        forbid_wait_for_function(page)
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: opened.append(request.url))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.acceptance.books import write_notebook
-from tests.acceptance.lab import REPOSITORY, Notebook, running_server, without_kernel
+from tests.acceptance.lab import REPOSITORY, Notebook, forbid_wait_for_function, running_server, without_kernel
 from tests.acceptance.test_panel_lab import CELLS
 
 if TYPE_CHECKING:
@@ -117,12 +117,14 @@ def test_pages_and_links_work_below_the_prefix(notebook: Notebook, server: Jupyt
     python(server, ASK)
     link, run_id = python(server, LINK).split()
     page = notebook.page.context.new_page()
+    forbid_wait_for_function(page)
 
     page.goto(f"{server.url}/flowbook/")
     page.locator(f'tr[data-run="{run_id}"] a').click()
     page.locator('[data-flowbook="panel"][data-live="live"][data-state="Paused"]').wait_for()
     stranger = notebook.page.context.browser.new_context()
     asked = stranger.new_page()
+    forbid_wait_for_function(asked)
     asked.goto(f"{server.url}/flowbook{link}")
     asked.get_by_label("Your name").fill("Finance desk")
     asked.get_by_role("button", name="Approve").click()

@@ -10,6 +10,7 @@ import pytest
 
 from flowbook import Flow, Parameter, task, triggers
 from flowbook.notebook.run_report import write_report
+from tests.acceptance.lab import forbid_wait_for_function
 from tests.homes import home  # noqa: F401  # each test's own store
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.browser]
@@ -99,6 +100,7 @@ def opened(browser: Any) -> Iterator[Callable[[Path], Page]]:
 
     def open_file(path: Path) -> Page:
         page = browser.new_page(viewport={"width": 1400, "height": 900})
+        forbid_wait_for_function(page)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("request", lambda asked: errors.append(asked.url) if asked.url.startswith("http") else None)
