@@ -14,7 +14,7 @@ import flowbook
 from flowbook.engine.state import Failed, Success
 from flowbook.flow_run.times import to_datetimes
 from flowbook.store import open_store
-from flowbook.store.process_identity import shown_state, this_process
+from flowbook.store.process_identity import shown_counts, shown_state, this_process
 from flowbook.store.records import from_stamp
 from tests.store.run_helpers import begin, tell
 
@@ -53,7 +53,7 @@ def one_by_one(state: str | None = None, limit: int | None = None) -> pd.DataFra
             each.message,
             each.started,
             each.ended,
-            ", ".join(f"{count} {name}" for name, count in each.counts.items()),
+            ", ".join(f"{count} {name}" for name, count in shown_counts(each).items()),
             ", ".join(f"{name}={value}" for name, value in each.parameters.items()),
             each.executor,
             each.origin,
