@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -36,6 +37,14 @@ def begun(tmp_path):
     return pipe
 
 
+def wait_until_it_runs(run, key, begun, executor=None):
+    """Wait until a task has said that it runs, and its run knows; with a `get` of the user's own it hears so at the end."""
+    begun.read_text()
+    is_told_late = isinstance(executor, LocalDaskExecutor) and callable(executor.scheduler)
+    while not is_told_late and not run[key].is_running():
+        threading.Event().wait(0.005)
+
+
 @task
 def spin(begun, ran):
     """Loop until somebody stops it; the second time return at once."""
@@ -62,7 +71,7 @@ def endless(begun, ran):
 def test_a_person_who_cancels_now_stops_what_runs_and_it_runs_again_when_resumed(executor, begun, ran):
     flow = endless(begun, ran)
     run = flow.start(executor=executor, record=True)
-    begun.read_text()
+    wait_until_it_runs(run, "spin", begun, executor)
 
     run.cancel(by="Ann", note="wrong data", now=True)
     state = run.wait(WAIT_S)
@@ -76,7 +85,7 @@ def test_a_person_who_cancels_now_stops_what_runs_and_it_runs_again_when_resumed
 @pytest.mark.parametrize("executor", ELSEWHERE, indirect=True)
 def test_the_record_of_a_stopped_run_tells_what_memory_does(executor, begun, ran):
     run = endless(begun, ran).start(executor=executor, record=True)
-    begun.read_text()
+    wait_until_it_runs(run, "spin", begun, executor)
 
     run.cancel()
     run.cancel()
@@ -102,7 +111,7 @@ def test_a_first_cancel_lets_a_task_on_a_worker_run_to_its_end(begun, tmp_path):
     with Flow("patient") as flow:
         patient(begun, go)
     run = flow.start(executor=LocalDaskExecutor("processes", num_workers=1))
-    begun.read_text()
+    wait_until_it_runs(run, "patient", begun)
 
     run.cancel()
     go.write_text("Go on.")
@@ -121,7 +130,7 @@ def test_a_process_that_ignores_sigterm_is_killed(begun):
     with Flow("stubborn") as flow:
         stubborn(begun)
     run = flow.start(executor=LocalDaskExecutor("processes", num_workers=1))
-    begun.read_text()
+    wait_until_it_runs(run, "stubborn", begun)
 
     run.cancel(by="Ann", now=True)
     run.wait(WAIT_S)
@@ -134,7 +143,7 @@ def test_no_process_takes_the_place_of_a_stopped_one(begun, ran):
     processes = Watched(executor.start())
     executor.start = lambda: processes.pool
     run = endless(begun, ran).start(executor=executor)
-    begun.read_text()
+    wait_until_it_runs(run, "spin", begun)
     before = [worker.process.pid for worker in processes.pool._workers]
 
     run.cancel(now=True)
@@ -166,7 +175,7 @@ def test_a_task_with_options_is_stopped_as_well(executor, options, begun, ran):
     with Flow("endless") as flow:
         found = task(spin.run, name="spin", **options)(begun, ran)
     run = flow.start(executor=executor)
-    begun.read_text()
+    wait_until_it_runs(run, found, begun, executor)
 
     run.cancel(now=True)
     run.wait(WAIT_S)
@@ -180,7 +189,7 @@ def test_children_that_run_are_stopped_and_those_that_wait_never_begin(executor,
         found = spin.map([begun], unmapped(ran))
         task(lambda x: x, name="after").map(found)
     run = flow.start(executor=executor)
-    begun.read_text()
+    wait_until_it_runs(run, "spin[0]", begun, executor)
 
     run.cancel(now=True)
     state = run.wait(WAIT_S)
@@ -203,7 +212,7 @@ def test_a_run_within_a_task_on_a_worker_is_cancelled_with_it(executor, begun, r
     with Flow("outer") as flow:
         outer()
     run = flow.start(executor=executor)
-    begun.read_text()
+    wait_until_it_runs(run, "outer", begun, executor)
 
     run.cancel(by="Ann", now=True)
     run.wait(WAIT_S)
