@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(600)]
 
 GOLDEN = Path(__file__).with_name("golden")
+#: A panel draws its graph before it hears from the kernel; until then nothing can be pressed.
+CAN_BE_ANSWERED = '[data-flowbook="panel"][data-live="live"] g.node [data-action="resume"]:not([aria-disabled])'
 #: Counts the controls of a panel that can be used now, and puts the focus before the panel.
 COUNT = """(panel) => {
   const before = document.createElement("button");
@@ -90,7 +92,7 @@ def show(run: FlowRun, browser: Browser) -> Iterator[Callable[..., Page]]:
             page.emulate_media(**media)  # type: ignore[arg-type]
             pages.append(page)
             page.goto(address)
-            page.wait_for_selector("g.node")
+            page.wait_for_selector(CAN_BE_ANSWERED)
             return page
 
         yield opened
