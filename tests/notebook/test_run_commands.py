@@ -240,13 +240,16 @@ def _flow_of_any_values():
     return flow
 
 
-def test_values_without_json_run_again_as_the_form_shows_them():
-    flow = _flow_of_any_values()
+def _panel_of_any_values():
+    """Return a flow that has run, its panel, and a list that gets the parameters of each run that the panel begins."""
+    flow, given = _flow_of_any_values(), []
     flow.run()
-    given = []
-    panel = RecordedPanel(
-        flow.last_run, PanelActions(run=lambda values, _: given.append(values) or Started(flow.last_run, ""))
-    )
+    begin = PanelActions(run=lambda values, _: given.append(values) or Started(flow.last_run, ""))
+    return flow, RecordedPanel(flow.last_run, begin), given
+
+
+def test_values_without_json_run_again_as_the_form_shows_them():
+    flow, panel, given = _panel_of_any_values()
     before = flow.last_run.parameters
     defaults = {field["name"]: field["default"] for field in panel.graph["parameters"]}
 
@@ -262,12 +265,7 @@ def test_values_without_json_run_again_as_the_form_shows_them():
 
 
 def test_a_text_in_the_form_becomes_a_value_of_the_kind_of_the_default():
-    flow = _flow_of_any_values()
-    flow.run()
-    given = []
-    panel = RecordedPanel(
-        flow.last_run, PanelActions(run=lambda values, _: given.append(values) or Started(flow.last_run, ""))
-    )
+    _, panel, given = _panel_of_any_values()
     typed = {"day": "2026-02-01", "level": "HIGH", "origins": '["JFK", null]', "pair": "[3, 4]", "note": "x"}
 
     said = panel.hear("run", "c1", parameters=typed)
