@@ -1,4 +1,4 @@
-"""Records that a run at rest was cancelled of which nothing has to run any more, or whose clean-up can't run any more."""
+"""Records that a run at rest was cancelled in which nothing is left to run, or whose clean-up tasks can't run any more."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _is_due(task: Mapping[str, object], states: Mapping[str, State]) -> bool:
 def record_cancelled(
     recording: Recording, snapshot: RunSnapshot, decision: Decision, uncleaned: Sequence[str] = (), why: str = ""
 ) -> Cancelled:
-    """Record that a run was cancelled of which nothing is to run any more, and return its state.
+    """Record that a run in which nothing will run any more was cancelled, and return its state.
 
     Args:
         recording: the run.

@@ -1,4 +1,4 @@
-"""Runs the body of a cell as IPython runs a cell, but reads and compiles it once: the next run finds its code."""
+"""Runs the body of a cell as IPython runs a cell, but reads and compiles it only once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a browser shows at an address where there is nothing: so, in words, with a link to the runs. Programs get a problem."""
+"""The page that a browser shows for an address where there is nothing, with a link to the runs. Programs get a problem."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PAGE = """<!doctype html>
 
 
 def add_lost_page(app: FastAPI) -> None:
-    """Let an application that has pages answer browsers so."""
+    """Let an application answer browsers with this page where it has nothing."""
     app.add_exception_handler(HTTPException, _lost)
 
 

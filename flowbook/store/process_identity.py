@@ -172,7 +172,7 @@ def effective_message_of(summary: RunSummary) -> str | None:
 
 
 def listed_message_of(summary: RunSummary) -> str:
-    """Return what a list says of the run's state, in which a button goes on with it."""
+    """Return what a list says of the run's state; the list has a button that goes on with the run."""
     return _DIED if _is_dead(summary) else summary.message or ""
 
 
