@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import atexit
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
-__all__ = ["HOME", "IPYTHON"]
+from tests.removal import remove_folder
 
-#: How often to begin anew with a folder in which a process that was left behind still writes.
-_REMOVALS = 100
+__all__ = ["HOME", "IPYTHON"]
 
 
 def _made() -> Path:
@@ -23,11 +21,9 @@ def _made() -> Path:
 
 
 def _remove(folder: Path, owner: int) -> None:
-    """Remove a folder with all in it, unless this process is a copy of the one that made it."""
-    for _ in range(_REMOVALS if os.getpid() == owner else 0):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
-            return
+    """Remove a folder, in which a process that was left behind may write, unless this one is a copy of its maker."""
+    if os.getpid() == owner:
+        remove_folder(folder)
 
 
 _FOLDER = _made()

@@ -15,13 +15,13 @@ folder = pathlib.Path(os.environ["FLOWBOOK_HOME"]).parent
 assert folder.name.startswith("flowbook-tests-")
 print(folder)
 """
-#: It goes on writing until the folder is gone, within reason.
+#: It goes on writing until the folder is gone.
 WRITER = """
-import pathlib, sys
+import itertools, pathlib, sys
 folder = pathlib.Path(sys.argv[1])
 try:
-    for name in range(20_000):
-        (folder / str(name)).touch()
+    for name in itertools.count():
+        (folder / str(name % 1000)).touch()
         if name == 10:
             print("writes", flush=True)
 except FileNotFoundError:

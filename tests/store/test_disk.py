@@ -22,6 +22,7 @@ from flowbook.engine.state import Success
 from flowbook.exceptions import InfrastructureError, StoreError
 from flowbook.store import open_store
 from flowbook.store.queries import migrations
+from tests.removal import remove_folder
 from tests.store.run_helpers import begin, tell
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -100,7 +101,7 @@ def test_a_folder_that_is_missing_is_made_with_those_above_it(tmp_path, monkeypa
 def test_a_run_whose_store_is_removed_goes_on_and_the_next_is_recorded_anew(tmp_path):
     @task
     def remove():
-        shutil.rmtree(tmp_path / "home")
+        remove_folder(tmp_path / "home")
         return 1
 
     @task

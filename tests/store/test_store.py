@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
 import sqlite3
 import stat
 import threading
@@ -17,6 +16,7 @@ from flowbook.store import Store, open_store
 from flowbook.store.connections import _Handle
 from flowbook.store.database import Database
 from flowbook.store.queries import migrations
+from tests.removal import remove_folder
 from tests.store.run_helpers import begin, tell
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def test_a_full_disk_loses_no_event_and_earlier_results_stay_readable(disk_store
 def test_a_folder_that_vanishes_is_said_and_does_not_end_the_run(tmp_path: Path) -> None:
     with open_store() as store:
         recorder = begin(store)
-        shutil.rmtree(tmp_path / "home")
+        remove_folder(tmp_path / "home")
 
         tell(recorder, ("a", Success(result=b"x" * 100_000)))
         recorder.close()
