@@ -98,6 +98,34 @@ def test_a_compact_sheet_has_the_rules_of_the_whole_one(show: Callable[..., Page
     assert compact == whole
 
 
+@pytest.mark.parametrize(
+    ("meanwhile", "clicks"),
+    [
+        ("b => b.replaceWith(b.cloneNode(true))", 1),
+        ("b => b.replaceChildren(...[...b.childNodes].map((part) => part.cloneNode(true)))", 1),
+        ("b => b", 1),
+        ("b => { const other = b.cloneNode(true); other.dataset.task = 'clean'; b.replaceWith(other); }", 0),
+        ("b => b.remove()", 0),
+    ],
+    ids=["drawn-anew", "its-parts-drawn-anew", "left-alone", "another-in-its-place", "gone"],
+)
+def test_a_press_counts_once_where_its_control_is_drawn_anew_before_the_button_is_released(
+    show: Callable[..., Page], meanwhile: str, clicks: int
+) -> None:
+    page = show("show=running")
+    page.wait_for_selector('[data-flowbook="panel"][data-live="live"]')
+    resume = page.locator('.rail [data-action="resume"][data-task="approve"]')
+    inside = resume.locator("xpath=(.|.//*)[last()]")  # a person presses what is drawn, a part of the button
+
+    inside.hover()
+    page.mouse.down()
+    resume.evaluate(meanwhile)
+    page.mouse.up()
+    page.keyboard.press("Shift")  # the page has dealt with what came before
+
+    assert len(sent(page, "resume")) == clicks
+
+
 def test_a_second_click_while_the_first_waits_sends_nothing(show: Callable[..., Page]) -> None:
     page = show("show=running&answers=no")
     answer(page, "hello")

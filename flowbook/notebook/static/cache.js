@@ -11,6 +11,7 @@ import { EntryDetail } from "./entry_detail.js";
 import { EntryList } from "./entry_list.js";
 import * as format from "./format.js";
 import { cannotOf, clockOf, viewName } from "./host.js";
+import { keepPresses } from "./press.js";
 import { SIGNS } from "./states.js";
 import { TimeSlider } from "./time_slider.js";
 import { Link } from "./wire.js";
@@ -96,6 +97,7 @@ class CacheView {
   /** Draw, listen and say hello. */
   begin() {
     const { model, root, link, signal } = this;
+    keepPresses(root, signal);
     root.addEventListener("click", (event) => this.#click(event), { signal });
     model.on("message", (message) => this.#onMessage(message), signal);
     model.on("snapshot", () => this.#take(model.get("snapshot")), signal);

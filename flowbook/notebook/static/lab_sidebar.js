@@ -3,6 +3,7 @@
 import * as dom from "./dom.js";
 import * as format from "./format.js";
 import { grouped, leftOf } from "./lab_overview.js";
+import { keepPresses } from "./press.js";
 import * as states from "./states.js";
 import { middleCut } from "./text_fit.js";
 
@@ -69,6 +70,7 @@ export class SideBar {
     const refresh = dom.button("refresh", dom.icon(states.GLYPHS.Retrying ?? []), { class: "icon plain", title: "Look again", "aria-label": "Look again" });
     const root = dom.h("div", { class: "fb side-bar", "data-flowbook": "sidebar" });
     root.append(dom.h("div", { class: "head" }, dom.h("h3", {}, "flowbook"), dom.h("span", { class: "side" }, refresh)), this.#list, this.#links);
+    keepPresses(root);
     root.addEventListener("click", (event) => this.#click(event));
     this.#note.addEventListener("keydown", (event) => this.#key(event));
     node.append(root);

@@ -7,6 +7,7 @@ import { InputDiff } from "./input_diff.js";
 import { base, followTheme, tell } from "./page_shell.js";
 import { postHeaders, problemOf } from "./page_stream.js";
 import { PlainInputs } from "./plain_inputs.js";
+import { keepPresses } from "./press.js";
 import * as states from "./states.js";
 
 /** @typedef {import("./frame.js").Preview} Preview */
@@ -56,6 +57,7 @@ class ApprovePage {
     this.root = root;
     this.#name.value = localStorage.getItem(NAME) ?? "";
     this.#note.addEventListener("input", () => this.#dress());
+    keepPresses(root);
     root.addEventListener("click", (event) => this.#click(event));
   }
 

@@ -4,6 +4,7 @@ import * as dom from "./dom.js";
 import * as format from "./format.js";
 import { base, shell, tell } from "./page_shell.js";
 import { postHeaders, problemOf } from "./page_stream.js";
+import { keepPresses } from "./press.js";
 
 /** @typedef {{id: string, flow: string, name: string, when: string, paused: boolean, scheduled: boolean, next: number[], where: string, tags: string[], parameters: Record<string, string>, last: {id: string, number: number, state: string} | null}} Deployment */
 /** @typedef {{now: number, deployments: Deployment[]}} Sent */
@@ -29,6 +30,7 @@ class DeploymentsPage {
     root.dataset.host = "page";
     this.root = root;
     root.append(dom.h("div", { class: "head" }, dom.h("h3", {}, "Deployments")), this.#body, dom.h("div", { class: "foot" }, this.#count, this.#link));
+    keepPresses(root);
     root.addEventListener("click", (event) => this.#click(event));
   }
 

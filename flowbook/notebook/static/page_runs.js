@@ -5,6 +5,7 @@ import * as format from "./format.js";
 import { grouped, isEndedToday, leftOf } from "./lab_overview.js";
 import { base, person, shell, tell } from "./page_shell.js";
 import { PageStream } from "./page_stream.js";
+import { keepPresses } from "./press.js";
 import * as states from "./states.js";
 import { middleCut } from "./text_fit.js";
 
@@ -45,6 +46,7 @@ class RunsPage {
     const side = dom.h("span", { class: "side" }, dom.h("span", { class: "row tight" }, this.#flow, this.#state, this.#search));
     const foot = dom.h("div", { class: "foot" }, this.#count, this.#link, dom.button("more", "Earlier"));
     root.append(dom.h("div", { class: "head" }, dom.h("h3", {}, "Runs"), side), this.#body, this.#bar, foot);
+    keepPresses(root);
     this.#body.addEventListener("change", (event) => event.target instanceof HTMLInputElement && this.#choose(event.target));
     for (const field of [this.#flow, this.#state, this.#search]) field.addEventListener("input", () => this.#draw());
     foot.addEventListener("click", (event) => event.target instanceof Element && event.target.closest('[data-action="more"]') && this.#askForMore());

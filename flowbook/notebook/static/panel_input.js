@@ -1,5 +1,7 @@
 /** Turns mouse and keyboard input on a panel into calls of the panel's actions. */
 
+import { keepPresses } from "./press.js";
+
 /**
  * @typedef {object} Meant
  * @property {(action: string, key: string | null, control: Element | null) => void} act
@@ -37,6 +39,7 @@ export function listenToPerson(root, meant, signal) {
     event.stopPropagation();
     meant.menu(opener.getAttribute("data-task") ?? "", opener);
   };
+  keepPresses(root, signal);
   root.addEventListener("contextmenu", menu, { signal });
   root.addEventListener("change", change, { signal });
   root.addEventListener("click", click, { signal });
