@@ -16,6 +16,7 @@ from flowbook.api.run_lines import run_details, run_line, span_line, task_list
 from flowbook.deployments.deployment_names import find_deployment
 from flowbook.deployments.plain_runs import create_plain_run
 from flowbook.engine.replay import spans
+from flowbook.engine.state import Crashed
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import UnknownTaskError
 from flowbook.flow_run.recorded_decision import MOST_NAMED
@@ -24,6 +25,7 @@ from flowbook.flow_run.run_names import find_run_id
 from flowbook.flow_run.run_pages import RunFilter, run_page, run_state
 from flowbook.report.phrases import listed
 from flowbook.store import Store
+from flowbook.store.process_identity import shown_state
 from flowbook.store.records import from_stamp
 
 __all__ = ["router"]
@@ -127,7 +129,9 @@ def list_logs(
 def get_timeline(store: StoreHere, run_id: str) -> Response:
     """Show when each task ran and waited."""
     found = find_run_id(store, run_id)
-    return answer(wire.Timeline(run_id=found, spans=[span_line(each) for each in spans(store.history.events(found))]))
+    has_died = shown_state(store.runs.summary(found)) == Crashed.__name__
+    told = spans(store.history.events(found), has_died=has_died)
+    return answer(wire.Timeline(run_id=found, spans=[span_line(each) for each in told]))
 
 
 @router.get("/{run_id}/graph", response_model=wire.Graph)

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.mapped_states import fill_children
-from flowbook.engine.state import Cached, Cancelling, Crashed, Mapped, Paused, Resume, Retrying, Running, Success
+from flowbook.engine.state import (
+    Cached,
+    Cancelling,
+    Crashed,
+    Mapped,
+    Paused,
+    Pending,
+    Resume,
+    Retrying,
+    Running,
+    Success,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +40,7 @@ class Span:
 
     Attributes:
         key: of the task.
-        state: name of the state that ended it, or of the current state while it lasts.
+        state: name of the state that ended it, or of the current state while it lasts; Crashed if the process died meanwhile.
         start: seconds since the epoch.
         end: likewise; None while it lasts, or if the process died.
         attempt: number of the attempt, or of the one before the wait; 0 if the task hasn't run.
@@ -61,18 +72,38 @@ def states_at(events: Iterable[Event], at: float) -> dict[str, State]:
     return last
 
 
-def spans(events: Iterable[Event]) -> list[Span]:
-    """Return the periods in which tasks ran or waited, in the order in which they began."""
+def spans(events: Iterable[Event], *, has_died: bool = False) -> list[Span]:
+    """Return the periods in which tasks ran or waited, in the order in which they began.
+
+    Args:
+        events: of one run, in order.
+        has_died: whether the run's process has died in the middle, and nobody has recorded that.
+    """
     found: list[Span] = []
     last: dict[str, Span] = {}
+    put_back: list[Span] = []
     for event in events:
-        if not isinstance(event, StateChanged) or event.key == FLOW or isinstance(event.state, Mapped):
+        if not isinstance(event, StateChanged) or isinstance(event.state, Mapped):
             continue
-        begun = _next(event.key, event.state, last.get(event.key))
+        if event.key == FLOW:
+            if isinstance(event.state, Crashed):
+                _break_off(put_back)
+            continue
+        before = last.get(event.key)
+        begun = _next(event.key, event.state, before)
         if begun is not None:
             found.append(begun)
             last[event.key] = begun
+        put_back = [*put_back, before] if before is not None and before.state == Pending.__name__ else []
+    if has_died:
+        _break_off(each for each in last.values() if each.state in _RUNS)
     return found
+
+
+def _break_off(found: Iterable[Span]) -> None:
+    """Say of these that the process died meanwhile; when, nobody knows."""
+    for span in found:
+        span.state, span.end = Crashed.__name__, None
 
 
 def covered_s(periods: Iterable[tuple[float, float]]) -> float:

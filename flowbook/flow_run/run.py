@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from flowbook.engine.run_inputs import RunInputs
-from flowbook.engine.state import Running
+from flowbook.engine.state import Crashed, Running
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import DefinitionError, RunError
 from flowbook.executors import LocalExecutor
@@ -231,16 +231,17 @@ class FlowRun(RunDecisions, RunMoves, RunInspection):
 
         Returns:
             One row for each time that a task ran, waited for a person or waited for its next attempt; columns `task`
-            (its key), `state` (the state that ended it, or the present one), `start` and `end` (aware UTC; `end` is
-            NaT while it lasts, and if the process died), `duration`, `attempt` (0: it didn't run); of an attempt that took
-            at least 10 ms `cpu` (processor time of its thread), `memory_bytes` (by how much the process grew meanwhile;
-            where `own_process`, the peak of a process that did nothing else, and its whole processor time); and
-            `output_bytes`, where the output is stored.
+            (its key), `state` (the state that ended it, or the present one; Crashed if the process died meanwhile),
+            `start` and `end` (aware UTC; `end` is NaT while it lasts, and if the process died), `duration`, `attempt` (0:
+            it didn't run); of an attempt that took at least 10 ms `cpu` (processor time of its thread), `memory_bytes` (by
+            how much the process grew meanwhile; where `own_process`, the peak of a process that did nothing else, and its
+            whole processor time); and `output_bytes`, where the output is stored.
         """
         from flowbook.flow_run.timeline import timeline  # noqa: PLC0415  # only where somebody looks
 
         recording = self._control.location.recording
-        return timeline(self.events(), {} if recording is None else recording.output_sizes())
+        sizes = {} if recording is None else recording.output_sizes()
+        return timeline(self.events(), sizes, has_died=isinstance(self.state, Crashed))
 
     def subscribe(self, sink: EventSink) -> Callable[[], None]:
         """Send every event from now on to `sink`, once and in order; return a function that unsubscribes it.

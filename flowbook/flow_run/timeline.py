@@ -17,11 +17,17 @@ if TYPE_CHECKING:
 __all__ = ["timeline"]
 
 
-def timeline(events: Sequence[Event], sizes: Mapping[str, int]) -> pd.DataFrame:
-    """Return when each task ran and waited, see `FlowRun.timeline`; `sizes` are those of stored outputs, by key."""
+def timeline(events: Sequence[Event], sizes: Mapping[str, int], *, has_died: bool = False) -> pd.DataFrame:
+    """Return when each task ran and waited, see `FlowRun.timeline`.
+
+    Args:
+        events: of the run, in order.
+        sizes: of stored outputs, by key.
+        has_died: whether the run's process has died in the middle.
+    """
     import pandas as pd  # noqa: PLC0415  # heavy
 
-    found = spans(events)
+    found = spans(events, has_died=has_died)
     last = {each.key: number for number, each in enumerate(found)}
     start, end = (to_datetimes([getattr(each, name) for each in found]) for name in ("start", "end"))
     costs = [each.cost for each in found]

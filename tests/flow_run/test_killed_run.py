@@ -12,6 +12,7 @@ from flowbook.api.app import create_app
 from flowbook.api.settings import ApiSettings
 from flowbook.cli.main import main
 from flowbook.engine.state import Running
+from flowbook.flow_run.process_end import record_lost
 from flowbook.notebook.panel_session import PanelSession
 from flowbook.notebook.run_overview import overview
 from flowbook.notebook.runs_view import runs_view
@@ -163,3 +164,24 @@ def test_a_child_says_that_it_is_to_run_again_and_since_when_it_did_not_end(run_
 
     assert (child["state"], child["message"], child["since"]) == ("Pending", SAYS, began["at"])
     assert StoredRun(open_store(), run_id).states["each[1]"].message == SAYS
+
+
+TIMELINES = {
+    "notebook": lambda run_id: flowbook.run(run_id).timeline().query("end.isna()")[["task", "state"]].values.tolist(),
+    "api": lambda run_id: [
+        [each["task"], each["state"]]
+        for each in Client(create_app(open_store(), ApiSettings(token=TOKEN)))(
+            "GET", f"/api/runs/{run_id}/timeline"
+        ).json()["spans"]
+        if each["end"] is None
+    ],
+}
+
+
+def test_no_timeline_says_that_what_ran_goes_on(run_id):
+    unseen = {way: look(run_id) for way, look in TIMELINES.items()}
+    store = open_store()
+    assert record_lost(store, run_id, store.ownership.owner(run_id).epoch)
+    recorded = {way: look(run_id) for way, look in TIMELINES.items()}
+
+    assert unseen == recorded == {way: [["each[1]", "Crashed"]] for way in TIMELINES}

@@ -234,6 +234,31 @@ test("spans tell work from waiting, attempts apart, and a cached output as one m
   ]);
 });
 
+test("work in the middle of which the process ended is told as that, and no time since", () => {
+  const taken = (/** @type {[number, number, number][]} */ list) => {
+    const changes = new Changes();
+    changes.take(sentOf(list, { keys: ["", "a"], states: ["Running", "Pending", "Crashed", "Success"].map((state) => [state, state]) }));
+    return changes;
+  };
+  const begun = /** @type {[number, number, number][]} */ ([
+    [0, 0, 0],
+    [5, 1, 0],
+  ]);
+  const broken = (/** @type {object} */ more) => ({ kind: "work", state: "Pending", word: "Pending", start: 5, end: 5, attempt: 1, isBroken: true, ...more });
+
+  const unseen = taken(begun);
+  unseen.isBrokenOff = true;
+  const recorded = taken([...begun, [9, 1, 1], [9, 0, 2]]);
+  const resumed = taken([...begun, [90, 0, 0], [91, 1, 0], [95, 1, 3]]);
+
+  assert.deepEqual(unseen.spans("a"), [broken({})]);
+  assert.deepEqual(recorded.spans("a"), [broken({ end: 9 })]);
+  assert.deepEqual(resumed.spans("a"), [broken({}), { kind: "work", state: "Success", word: "Success", start: 91, end: 95, attempt: 2 }]);
+  assert.deepEqual([resumed.at(5).get("a")?.state, resumed.at(40).get("a")?.state, resumed.at(92).get("a")?.state], ["Running", "Pending", "Running"]);
+  const row = { key: "a", isChild: false, width: 0, isOpen: false, spans: unseen.spans("a"), bracket: null };
+  assert.equal(labelOf(row, { state: "Pending" }, 40, 1000), "Pending: its process ended while it ran");
+});
+
 test("ticks of an axis are round, and not too many", () => {
   assert.deepEqual(axisTicks(45_000, 9), [0, 5000, 10_000, 15_000, 20_000, 25_000, 30_000, 35_000, 40_000, 45_000]);
   assert.deepEqual(axisTicks(3_600_000, 4), [0, 900_000, 1_800_000, 2_700_000, 3_600_000]);

@@ -11,10 +11,11 @@ import { splitKey } from "./task_keys.js";
 /** @typedef {import("./wire.js").Task} Task */
 /** @typedef {{run: string, since: number, next: number, origin: number, keys: string[], states: [string, string][], changes: [number, number, number][], left_out: number, costs?: [number, number, number | null, number][]}} Sent */
 /** Milliseconds of processor time, bytes of memory, and whether these are the peak of a process of its own. @typedef {[number, number | null, number]} Cost */
-/** @typedef {{at: number, key: string, state: string, word: string, cost?: Cost | undefined}} Change */
+/** `broke`: the process died while the task ran; that is when its last sign of life was, or when its end was recorded. */
+/** @typedef {{at: number, key: string, state: string, word: string, cost?: Cost | undefined, broke?: number}} Change */
 /** @typedef {"work" | "wait" | "tick"} Kind */
-/** A time in which a task worked or waited, or the moment at which it was settled without either. `end` is null while it lasts. */
-/** @typedef {{kind: Kind, state: string, word: string, start: number, end: number | null, attempt: number, cost?: Cost | undefined}} Span */
+/** A time in which a task worked or waited, or the moment at which it was settled without either. `end` is null while it lasts; `isBroken`: the process ended meanwhile. */
+/** @typedef {{kind: Kind, state: string, word: string, start: number, end: number | null, attempt: number, cost?: Cost | undefined, isBroken?: true}} Span */
 
 const QUEUED = ["Queued", "Scheduled", "Submitted", "Resume"];
 
@@ -29,9 +30,13 @@ export class Changes {
   list = [];
   /** @type {Map<string, Change[]>} */
   byKey = new Map();
+  /** Whether the run's process ended in the middle: what ran is to run again. */
+  isBrokenOff = false;
+  /** When the last change was before the run was begun or resumed. */
+  #before = 0;
   /** Keys of the children of each mapped task, as they came. @type {Map<string, string[]>} */
   #children = new Map();
-  /** Spans that were made, with the number of changes that they were made of. @type {Map<string, {n: number, spans: Span[]}>} */
+  /** Spans that were made, with what they were made of. @type {Map<string, {of: string, spans: Span[]}>} */
   #spans = new Map();
 
   /** Add what the kernel sent; an answer that doesn't go on where the last one ended is refused. @param {Sent} sent */
@@ -53,6 +58,7 @@ export class Changes {
     this.run = run;
     this.next = -1;
     this.leftOut = 0;
+    this.#before = 0;
     this.list = [];
     this.byKey = new Map();
     this.#children = new Map();
@@ -61,12 +67,26 @@ export class Changes {
 
   /** @param {number} at @param {string} key @param {[string, string]} state @param {Cost} [cost] */
   #add(at, key, [state, word], cost) {
+    /** @type {Change} */
     const change = cost ? { at, key, state, word, cost } : { at, key, state, word };
-    this.list.push(change);
     const known = this.byKey.get(key);
+    if (key === "") this.#begin(state);
+    else if (state === "Running" && isAtWork(known?.at(-1)?.state)) change.broke = this.#before;
+    this.list.push(change);
     if (known) known.push(change);
     else this.byKey.set(key, [change]);
     if (!known) this.#addChild(key);
+  }
+
+  /** The run itself is in another state: it goes on, or it crashed and what ran is Pending since just now. @param {string} state */
+  #begin(state) {
+    this.#before = this.end;
+    if (state !== "Crashed") return;
+    for (let i = this.list.length - 1; this.list[i]?.state === "Pending"; i -= 1) {
+      const change = /** @type {Change} */ (this.list[i]);
+      const own = this.byKey.get(change.key) ?? [];
+      if (isAtWork(own[own.indexOf(change) - 1]?.state)) change.broke = change.at;
+    }
   }
 
   /** @param {string} key */
@@ -110,10 +130,11 @@ export class Changes {
   /** When a task worked and waited. @param {string} key @returns {Span[]} */
   spans(key) {
     const changes = this.byKey.get(key) ?? [];
+    const of = JSON.stringify([changes.length, this.isBrokenOff && this.end]);
     const known = this.#spans.get(key);
-    if (known?.n === changes.length) return known.spans;
-    const spans = spansOf(changes);
-    this.#spans.set(key, { n: changes.length, spans });
+    if (known?.of === of) return known.spans;
+    const spans = spansOf(changes, this.isBrokenOff ? this.end : null);
+    this.#spans.set(key, { of, spans });
     return spans;
   }
 
@@ -128,12 +149,18 @@ export class Changes {
   }
 }
 
+/** @param {string | undefined} state */
+const isAtWork = (state) => state === "Running" || state === "Cancelling";
+
 /** @param {Change[]} changes @param {number} moment @param {number} origin @returns {Task | null} */
 function taskAt(changes, moment, origin) {
   let now = null;
   let begun = null;
   for (const change of changes) {
-    if (change.at > moment) break;
+    if (change.at > moment) {
+      if (now && change.broke !== undefined && change.broke < moment) now = { at: change.broke, state: "Pending", word: "Pending" };
+      break;
+    }
     if (change.state === "Running") begun = change.at;
     now = change;
   }
@@ -162,17 +189,19 @@ export function foldedState(counts) {
  * The spans of one task's changes.
  *
  * @param {Change[]} changes in order
+ * @param {number | null} [brokenOff] the last sign of life of the run's process, if that has ended
  * @returns {Span[]}
  */
-export function spansOf(changes) {
+export function spansOf(changes, brokenOff = null) {
   /** @type {Span[]} */
   const spans = [];
   let attempt = 0;
-  for (const { at, state, word, cost } of changes) {
+  for (const { at, state, word, cost, broke } of changes) {
     const last = spans.at(-1);
     const isOpen = last?.end === null;
-    if (state === "Cancelling" || (state === "Running" && isOpen && last.kind === "work")) continue;
-    if (last && isOpen) {
+    if (last && isOpen && broke !== undefined) breakOff(last, broke);
+    else if (state === "Cancelling" || (state === "Running" && isOpen && last.kind === "work")) continue;
+    else if (last && isOpen) {
       close(last, at, state, word);
       if (cost) last.cost = cost;
     }
@@ -182,7 +211,14 @@ export function spansOf(changes) {
     } else if (WAITING.includes(state) || QUEUED.includes(state)) spans.push({ kind: "wait", state, word, start: at, end: null, attempt });
     else if (isFinished(state) && !isOpen) settle(spans, at, state, word);
   }
+  const last = spans.at(-1);
+  if (brokenOff !== null && last?.end === null && last.kind === "work") breakOff(last, brokenOff);
   return spans;
+}
+
+/** The process ended while the task ran, which is to run again. @param {Span} span @param {number} at */
+function breakOff(span, at) {
+  Object.assign(span, { state: "Pending", word: "Pending", end: Math.max(at, span.start), isBroken: true });
 }
 
 /** End a span: work ends in the state that follows it; before another attempt that is a failure. @param {Span} span @param {number} at @param {string} state @param {string} word */

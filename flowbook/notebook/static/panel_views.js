@@ -366,6 +366,7 @@ export class PanelViews {
 
   #showTimeline() {
     const { state } = this.given;
+    this.changes.isBrokenOff = state.run?.id === this.changes.run && state.run.state === "Crashed";
     this.timeline.update({
       changes: this.changes,
       keys: state.allKeys(),

@@ -20,6 +20,8 @@ const TICK_PX = 96;
 const FEW = 12;
 /** The most children that are drawn of one task. */
 const MOST_CHILDREN = 200;
+/** What is said of work in the middle of which the process ended; how long it took, nobody knows. */
+const BROKEN = "its process ended while it ran";
 /** The part of the axis after the last moment, for labels. */
 const AHEAD = 0.12;
 
@@ -54,6 +56,7 @@ function bracketOf(rows, now) {
 export function labelOf({ spans, isChild }, task, now, epoch_s) {
   const last = spans.at(-1);
   if (!last) return isChild || task.state === "Pending" ? "" : states.wordOf(task);
+  if (last.isBroken) return `${last.word}: ${BROKEN}`;
   const took = format.duration(((last.end ?? now) - last.start) / 1000);
   if (last.kind === "tick") return last.word === "Cached" && task.created ? `Cached, ${format.span(epoch_s - task.created)} ago` : last.word;
   if (last.end === null) {
@@ -186,12 +189,12 @@ export class Timeline {
   }
 
   /** @param {Span} span */
-  #bar({ kind, state, word, start, end, cost }) {
+  #bar({ kind, state, word, start, end, cost, isBroken }) {
     const shown = /** @type {Shown} */ (this.#shown);
     const until = end ?? shown.now;
     const took = format.duration((until - start) / 1000);
-    const title =
-      kind === "tick" ? `${word} at ${tickText(start, 0)}` : `${kind === "work" ? "worked" : "waited"} ${took}, ${word}${cost ? `; ${format.cost(cost)}` : ""}`;
+    const about = isBroken ? BROKEN : `${kind === "work" ? "worked" : "waited"} ${took}, ${word}${cost ? `; ${format.cost(cost)}` : ""}`;
+    const title = kind === "tick" ? `${word} at ${tickText(start, 0)}` : about;
     const bar = placed(dom.h("i", { class: `gbar ${kind}`, "data-state": state, "data-word": word === state ? null : word, title }), start / this.#end);
     if (kind !== "tick") bar.style.width = `${(100 * Math.max(0, until - start)) / this.#end}%`;
     if (kind === "work" && states.isFailed(state)) bar.append(dom.icon(states.glyphOf(state)));
