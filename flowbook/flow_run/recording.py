@@ -79,6 +79,8 @@ class Recording:
         self._last_seq: int | None = None
         self._next_read = 0.0
         self._functions = functions or {}
+        #: What each of its recorders couldn't store, the newest last.
+        self._unkept: list[Mapping[str, tuple[float, str]]] = []
         self._recorder = None if epoch < 1 else self._new_recorder()
 
     @classmethod
@@ -228,6 +230,10 @@ class Recording:
             return self._store.history.output_sizes(self.run_id)
         return {}
 
+    def why_unkept(self, key: str, at: float) -> str:
+        """Return why the value of the state that this process recorded for a task, at that time, isn't stored; "" if it is."""
+        return next((found[key][1] for found in self._unkept if key in found and found[key][0] == at), "")
+
     def mark_read(self, snapshot: RunSnapshot) -> None:
         """Remember how much of the run this process has read; `claim` is refused if more has been recorded by then."""
         self.epoch, self._last_seq = snapshot.claim.epoch, snapshot.last_seq
@@ -306,9 +312,11 @@ class Recording:
         self._recorder = self._new_recorder()
 
     def _new_recorder(self) -> Recorder:
-        return self._store.runs.recorder(
+        recorder = self._store.runs.recorder(
             self.run_id, self.epoch, graph=self.record.graph, on_notices=self._send_notices
         )
+        self._unkept.append(recorder.unkept)
+        return recorder
 
     def _send_notices(self) -> None:
         from flowbook.notices.sender import sender_of  # noqa: PLC0415  # only where somebody is told

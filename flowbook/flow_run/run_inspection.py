@@ -8,6 +8,7 @@ from flowbook._context import ContextLayer
 from flowbook.engine.masks import Masks
 from flowbook.engine.run_inputs import RunInputs
 from flowbook.exceptions import DefinitionError
+from flowbook.report.unkept import why_unkept
 
 if TYPE_CHECKING:
     from flowbook.flow_run.run_comparison import ComparedRun, RunComparison
@@ -64,6 +65,14 @@ class RunInspection:
         if not control.run.origin:
             control.run = control.run._replace(origin=origin)
         return self
+
+    def why_unkept(self, key: str) -> str:
+        """Return why the output of a task isn't kept in the store, by its newest state; "" if it is, or isn't recorded."""
+        location = self._control.location
+        state = location.states.get(key)
+        if state is None or location.recording is None:
+            return ""
+        return why_unkept(state) or location.recording.why_unkept(key, state.at)
 
     def hide(self, text: str) -> str:
         """Return a text with the secrets masked that this process knows: of the run's context, and of its own environment."""

@@ -19,9 +19,9 @@ from flowbook.report.kept_notes import kept_note
 from flowbook.report.phrases import cached_note, duration, shorten, staleness
 from flowbook.report.secret_literals import without_secrets
 from flowbook.report.secret_names import shown_parameters, shown_value
+from flowbook.report.unkept import unkept_note, why_unkept
 from flowbook.store.process_identity import shown_state
 from flowbook.store.records import to_stamp
-from flowbook.store.values import Unstored
 from flowbook.terminal.run_history import maker
 from flowbook.terminal.run_lines import TaskRow
 
@@ -142,12 +142,7 @@ class TaskFacts:
         if self.attempt > 1 or state is None:
             return f"on attempt {self.attempt}" if self.attempt > 1 else ""
         has_output = state.is_successful() and not state.is_skipped()
-        return (kept_note(state) or _unkept(state)) if has_output else state.message or ""
-
-
-def _unkept(state: State) -> str:
-    ref = state.reference
-    return f"its output isn't kept: {ref.store.why}" if ref is not None and isinstance(ref.store, Unstored) else ""
+        return (kept_note(state) or unkept_note(why_unkept(state))) if has_output else state.message or ""
 
 
 def task_facts(store: Store, run_id: str, wanted: str | None = None, at: dt.datetime | None = None) -> list[TaskFacts]:

@@ -204,6 +204,7 @@ class ShownRun:
                     describe=self.values.described,
                     error=lambda error: describe_error(error, self._actions.cell_name, getattr(run, "hide", str)),
                     changed=changed,
+                    unkept=getattr(run, "why_unkept", lambda _: "")(key),
                     edit=edit,
                     label=label,
                     logs=run.logs(key),

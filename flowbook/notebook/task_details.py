@@ -16,6 +16,7 @@ from flowbook.report.cost_text import cost_text
 from flowbook.report.failed_above import failed_for, instead
 from flowbook.report.masked_values import named_preview
 from flowbook.report.secret_names import MASK, shown_change, shown_urls, shown_value, sounds_secret
+from flowbook.report.unkept import unkept_note
 from flowbook.results.preview import page_mark
 from flowbook.results.reference import is_reference
 
@@ -53,6 +54,7 @@ class Inspected:
         error: describes an exception.
         describe: returns the preview of a value, or of what lies under a reference if that isn't loaded for it.
         changed: the inputs that a person changed before it ran.
+        unkept: why its output isn't kept; "" if it is.
         edit: what is to be said of an edit that it, or some of its children, ran before; "" if none did.
         logs: its log lines.
         history: the same task in earlier runs.
@@ -72,6 +74,7 @@ class Inspected:
     error: Callable[[BaseException], ErrorView]
     describe: Callable[[object], Preview | None] = lambda _: None
     changed: Mapping[str, ChangedInput] = field(default_factory=dict)
+    unkept: str = ""
     edit: str = ""
     label: str = ""
     logs: Sequence[Logged] = ()
@@ -99,7 +102,7 @@ def details(of: Inspected) -> Details:
         word=of.view.word,
         title=_title(of),
         label=of.label,
-        why=[*_about(spec, state), *_mind(of), *_why(spec, state, of)],
+        why=[*_about(spec, state), *_mind(of), *_why(spec, state, of), *(_kept(of) if is_done else ())],
         inputs=inputs + constants,
         output=output,
         error=of.error(failure) if failure is not None else None,
@@ -171,6 +174,12 @@ def _mind(of: Inspected) -> list[list[str | Sequence[Segment]]]:
     """Return what a person should know before the task goes on: it gets no result of what failed."""
     said = instead(of.graph, of.key, of.state_of)
     return [["Mind", said]] if said else []
+
+
+def _kept(of: Inspected) -> list[list[str | Sequence[Segment]]]:
+    """Return what a person should know before the kernel ends, or a task below runs elsewhere."""
+    said = unkept_note(of.unkept)
+    return [["Mind", f"{said[0].upper()}{said[1:].removesuffix('.')}."]] if said else []
 
 
 def _why(spec: TaskSpec, state: State | None, of: Inspected) -> list[list[str | Sequence[Segment]]]:

@@ -24,6 +24,7 @@ from flowbook.flow_run.run_description import RunLabel
 from flowbook.flow_run.run_log import RunLog
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.report.secret_names import shown_parameters
+from flowbook.report.unkept import why_unkept
 from flowbook.results.reference import is_reference
 from flowbook.store.stored_graph import read_graph
 
@@ -108,6 +109,10 @@ class StoredRun:
     def hide(self, text: str) -> str:
         """Return a text with the secrets masked that this process knows: lines of code are read from its files."""
         return Masks.around(None).text(text)
+
+    def why_unkept(self, key: str) -> str:
+        """Return why the output of a task isn't kept; "" if it is."""
+        return why_unkept(self.states.get(key))
 
     @property
     def executor_text(self) -> str:

@@ -46,6 +46,9 @@ class EventEncoder:
         tasks: of the run's graph, see `graph_record`.
         never_keep: keys of tasks whose values are not stored; None: those that `tasks` marks.
         last_seq: number of the last event that was recorded before.
+
+    Attributes:
+        unkept: why the value of a task's state isn't stored, with the state's time, by key.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class EventEncoder:
         self._offset: int | None = None
         self._log_lines: dict[str, int] = {}
         self._memo = ObjectMemo()
+        self.unkept: dict[str, tuple[float, str]] = {}
 
     def encode(self, event: Event) -> EventRow | None:
         """Return the row of `event`; None for a line beyond the limit of a task's lines."""
@@ -202,14 +206,18 @@ class EventEncoder:
         if not (state.is_finished() or isinstance(state, _WAITING)):
             return
         if parent_key(key) in self._never_keep:
-            stored.missing = f"task {parent_key(key)!r} is marked keep=False"
+            self._note_unkept(key, state, stored, f"task {parent_key(key)!r} is marked keep=False")
             return
         #: The cache holds a cached value already, whatever its size.
         found = collector.output(value, is_limited=not isinstance(state, Cached))
         if isinstance(found, str):
-            stored.missing = found
+            self._note_unkept(key, state, stored, found)
         else:
             stored.result = found
+
+    def _note_unkept(self, key: str, state: State, stored: StateValues, why: str) -> None:
+        stored.missing = why
+        self.unkept[key] = (state.at, why)
 
 
 def _is_bare(state: State) -> bool:

@@ -101,6 +101,11 @@ class Recorder:
         atexit.register(self.close)
 
     @property
+    def unkept(self) -> Mapping[str, tuple[float, str]]:
+        """Why the value of a task's state isn't stored, with the state's time, by key."""
+        return self._encoder.unkept
+
+    @property
     def _is_forked(self) -> bool:
         """Whether this process is a child of the one that records."""
         return self._generation != self._writer.generation
