@@ -16,7 +16,7 @@ from flowbook.report.cost_text import cost_text
 from flowbook.report.failed_above import failed_for, instead
 from flowbook.report.masked_values import named_preview
 from flowbook.report.secret_names import MASK, shown_change, shown_urls, shown_value, sounds_secret
-from flowbook.report.unkept import unkept_note
+from flowbook.report.unkept import unkept_note, why_unkept
 from flowbook.results.preview import page_mark
 from flowbook.results.reference import is_reference
 
@@ -93,7 +93,8 @@ def details(of: Inspected) -> Details:
     has_raised = isinstance(state, (Failed, Retrying)) and not was_rejected(state)
     failure = result if has_raised and isinstance(result, BaseException) else None
     is_done = state is not None and state.is_successful() and not state.is_skipped() and _is_over(of.view)
-    output = named_preview(_name_of(of.key, of), of.preview(state, of.key)) if is_done and state is not None else None
+    has_value = is_done and state is not None and not why_unkept(state)
+    output = named_preview(_name_of(of.key, of), of.preview(state, of.key)) if has_value and state is not None else None
     inputs = tuple(_input(binding, of) for binding in spec.bindings if binding.argument is not None)
     constants = tuple(_constant(name, value, of) for name, value in (spec.constants or {}).items())
     return Details(

@@ -62,3 +62,13 @@ def test_a_card_says_of_an_output_that_it_is_not_kept_as_the_command_does(run, w
         (said,) = found[key]
         assert said.startswith("Its output isn't kept: ")
         assert said[0].lower() + said[1:].removesuffix(".") in rows[key]
+
+
+def test_where_there_is_no_value_any_more_the_card_shows_none_in_its_place(run):
+    session = PanelSession(StoredRun(open_store(), run.run_id))
+
+    shown = {key: session._shown.details(key)["output"] for key in ("lock", "kept")}
+    session.close()
+
+    assert shown["lock"] is None
+    assert shown["kept"]["type"] == "list"
