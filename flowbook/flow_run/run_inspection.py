@@ -8,7 +8,6 @@ from flowbook._context import ContextLayer
 from flowbook.engine.masks import Masks
 from flowbook.engine.run_inputs import RunInputs
 from flowbook.exceptions import DefinitionError
-from flowbook.report.unkept import why_unkept
 
 if TYPE_CHECKING:
     from flowbook.flow_run.run_comparison import ComparedRun, RunComparison
@@ -68,6 +67,8 @@ class RunInspection:
 
     def why_unkept(self, key: str) -> str:
         """Return why the output of a task isn't kept in the store, by its newest state; "" if it is, or isn't recorded."""
+        from flowbook.report.unkept import why_unkept  # noqa: PLC0415  # the store
+
         location = self._control.location
         state = location.states.get(key)
         if state is None or location.recording is None:
