@@ -8,15 +8,18 @@ from __future__ import annotations
 import platform
 import statistics
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from flowbook.engine.state_kinds import name_in_words
+from flowbook.flow_run.begun_states import with_begun
 from flowbook.report.phrases import shorten
 from flowbook.store.process_identity import listed_message_of, shown_counts, shown_seconds, shown_state
 from flowbook.terminal.run_lines import where_it_runs
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from flowbook.store import RunSummary, Store
 
@@ -25,6 +28,8 @@ __all__ = ["ExpectedEnds", "overview"]
 #: The newest runs that are told in any state, and at most so many of those that wait, go on or are to come.
 _NEWEST, _OF_EACH = 30, 50
 _TO_COME = ("Scheduled", "Submitted")
+#: A list says how far these are.
+_GOING = frozenset({"Running", "Cancelling", "Pending"})
 #: How many earlier runs tell how long the next one takes, and for how long that is believed.
 _EARLIER, _BELIEVED_S = 5, 60.0
 
@@ -73,10 +78,10 @@ def overview(
     found.update((run.run_id, run) for run in runs.list(limit=_OF_EACH, is_open=True))
     found.update((run.run_id, run) for run in runs.list(limit=newest))
     rows = sorted(found.values(), key=lambda run: run.created, reverse=True)
-    return {"now": store.now_s() if now is None else now, "runs": [_row(run, ends) for run in rows]}
+    return {"now": store.now_s() if now is None else now, "runs": [_row(store, run, ends) for run in rows]}
 
 
-def _row(run: RunSummary, ends: ExpectedEnds) -> dict[str, Any]:
+def _row(store: Store, run: RunSummary, ends: ExpectedEnds) -> dict[str, Any]:
     state = shown_state(run)
     return {
         "id": run.run_id,
@@ -90,10 +95,35 @@ def _row(run: RunSummary, ends: ExpectedEnds) -> dict[str, Any]:
         "due": _seconds(run.due),
         "took_s": shown_seconds(run),
         "takes_s": ends.seconds(run) if state == "Running" else None,
-        "counts": shown_counts(run),
+        "counts": _counts(store, run) if state in _GOING else shown_counts(run),
         "origin": run.origin,
         "where": where_it_runs(run, state, platform.node()),
     }
+
+
+def _counts(store: Store, run: RunSummary) -> dict[str, int]:
+    """Return the number of tasks by state of a run that goes on: those too that haven't begun, or that it was given."""
+    found = Counter(run.counts)
+    left = (run.flow_tasks or 0) - found.total()
+    if left <= 0:
+        return dict(found)
+    for name, number in Counter(_given(store, run.run_id)).items():
+        found[name] += min(number, left)
+        left -= min(number, left)
+    return {**found, "Pending": found["Pending"] + left} if left else dict(found)
+
+
+def _given(store: Store, run_id: str) -> list[str]:
+    """Return in which states the tasks are that a run of a part of its flow was given."""
+    begun = with_begun(store, run_id, {})
+    if not begun:
+        return []
+    tasks = store.runs.get(run_id).graph.get("tasks", ())
+    return [name_in_words(begun[task["key"]]) for task in tasks if task["key"] in begun and not _is_aside(task)]
+
+
+def _is_aside(task: Mapping[str, Any]) -> bool:
+    return bool(task.get("parameter") or task.get("gathers"))
 
 
 def _seconds(moment: dt.datetime | None) -> float | None:

@@ -126,6 +126,7 @@ class RunSummary:
         due: when a run that hasn't begun may begin, or might have begun.
         deployment: id of the deployment that it belongs to.
         identifier: the process or container that runs it, as its flow runner calls it.
+        flow_tasks: number of the flow's tasks, those too that have no state yet; None of a run at rest.
     """
 
     run_id: str
@@ -150,6 +151,7 @@ class RunSummary:
     due: dt.datetime | None = None
     deployment: str | None = None
     identifier: str | None = None
+    flow_tasks: int | None = None
 
     @property
     def tasks(self) -> int:

@@ -15,6 +15,7 @@ from flowbook.engine.state import Cancelling, Running
 from flowbook.exceptions import FlowbookError, StoreError
 from flowbook.store.event_rows import STATE, value_ref
 from flowbook.store.event_writer import EventWriter
+from flowbook.store.graph_sizes import GraphSizes
 from flowbook.store.notices import add_receivers
 from flowbook.store.process_identity import has_owner, is_alive, this_process
 from flowbook.store.queries import queries
@@ -65,6 +66,7 @@ class Runs:
         self._database = database
         self._values = values
         self._sql = queries()
+        self._graph_sizes = GraphSizes(database)
 
     def create(self, record: RunRecord) -> RunRecord:
         """Create a run at epoch 1, owned by `record.owner`; return the record with its number.
@@ -319,7 +321,7 @@ class Runs:
 
     def _summary(self, row: tuple[Any, ...]) -> RunSummary:
         (row_id, run_id, flow, number, project, created, parameters, executor, origin, epoch, owner, *rest) = row
-        claimed, state, message, started, ended, counts, process, beat, due, deployment, identifier = rest
+        claimed, state, message, started, ended, counts, process, beat, due, deployment, identifier, graph_id = rest
         tally = json.loads(counts) if counts else dict(self._database.read(self._sql["count_states"], (row_id,)))
         return RunSummary(
             run_id=run_id,
@@ -344,6 +346,7 @@ class Runs:
             due=from_stamp(due),
             deployment=deployment,
             identifier=identifier,
+            flow_tasks=None if counts else self._graph_sizes.tasks(graph_id, run_id, epoch),
         )
 
     def _took_s(

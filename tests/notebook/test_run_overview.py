@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from flowbook import Flow, task, triggers
+from flowbook import Flow, Parameter, task, triggers
 from flowbook.notebook.run_overview import overview
 from flowbook.store import open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -70,3 +72,63 @@ def test_a_run_that_waits_is_told_however_old_it_is() -> None:
     told = overview(open_store())
 
     assert [row["flow"] for row in told["runs"]] == ["good"] * 30 + ["asks"]
+
+
+@pytest.fixture
+def held() -> Iterator[tuple[Flow, threading.Event, threading.Event]]:
+    """Return a flow of three tasks whose second one says that it runs and waits, and these two events."""
+    begun, may_end = threading.Event(), threading.Event()
+
+    @task
+    def load(n: int) -> int:
+        return n
+
+    @task
+    def hold(n: int) -> int:
+        begun.set()
+        may_end.wait(30)
+        return n
+
+    @task
+    def publish(*, each: list[int]) -> list[int]:
+        return each
+
+    with Flow("held") as flow:
+        loaded = load(Parameter("n", default=1))
+        publish(each=[hold(loaded), loaded])
+    yield flow, begun, may_end
+    may_end.set()
+
+
+def _counts_while_held(held: tuple[Flow, threading.Event, threading.Event], only: str | None = None) -> dict[str, int]:
+    flow, begun, may_end = held
+    run = flow.start(record=True, only=only) if only else flow.start(record=True)
+    assert begun.wait(30)
+    counts: dict[str, int] = {}
+    while "Running" not in counts:  # what begins is written a moment later
+        counts = overview(open_store())["runs"][0]["counts"]
+    may_end.set()
+    run.wait(30)
+    return counts
+
+
+def test_of_a_run_that_goes_on_all_tasks_of_its_flow_are_counted(
+    held: tuple[Flow, threading.Event, threading.Event],
+) -> None:
+    assert _counts_while_held(held) == {"Success": 1, "Running": 1, "Pending": 1}
+
+
+def test_of_a_run_of_one_task_those_that_it_keeps_are_counted_as_they_were(
+    held: tuple[Flow, threading.Event, threading.Event],
+) -> None:
+    flow, begun, may_end = held
+    may_end.set()
+    flow.run(record=True)
+    begun.clear()
+    may_end.clear()
+
+    counts = _counts_while_held(held, "hold")
+
+    assert counts.pop("Running") == 1
+    assert sum(counts.values()) == 2
+    assert "Pending" not in counts

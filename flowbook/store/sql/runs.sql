@@ -97,7 +97,7 @@ FROM run WHERE run_id = ?
 -- `{which}` stands for what is asked for, so that each is found by its index.
 SELECT
     id, run_id, flow, number, project, created, parameters, executor, origin, epoch, owner, claimed,
-    state, message, started, ended, counts, process, beat, due, deployment, identifier
+    state, message, started, ended, counts, process, beat, due, deployment, identifier, graph_id
 FROM run
 WHERE {which}
 ORDER BY created DESC, id DESC
@@ -114,6 +114,12 @@ LIMIT :limit
 
 -- flows_that_ran --
 SELECT DISTINCT flow FROM run WHERE project = ?
+
+-- tasks_of_graph --
+-- To people a parameter is no task, nor is a collection that flowbook gathers.
+SELECT count(*) FROM graph, json_each(graph.content, '$.tasks') AS task
+WHERE graph.id = ? AND json_extract(task.value, '$.key') <> ''
+    AND json_extract(task.value, '$.parameter') IS NOT 1 AND json_extract(task.value, '$.gathers') IS NOT 1
 
 -- count_states --
 -- By the words that people read: an output that the run made and stored is a Success, Cached is one that it reused.
