@@ -11,7 +11,7 @@ from flowbook.api import wire
 from flowbook.api.answers import PROBLEMS, StoreHere, answer
 from flowbook.api.run_lines import run_line
 from flowbook.flow_run.decision import Decision
-from flowbook.flow_run.recorded_decision import decide_recorded
+from flowbook.flow_run.recorded_decision import decide_recorded, inputs_of_json
 from flowbook.flow_run.run_names import find_run_id
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def cancel(store: StoreHere, run_id: str, given: wire.Cancel) -> Response:
 @router.post("/resume", response_model=wire.RunLine)
 def resume(store: StoreHere, run_id: str, given: wire.Resume) -> Response:
     """Let tasks that wait go on, or a run that was cancelled or crashed; maybe with changed inputs of one task."""
-    return _decide(store, run_id, Decision("resume", tuple(given.tasks), given.by, given.note, dict(given.inputs)))
+    inputs = inputs_of_json(store, find_run_id(store, run_id), given.tasks, given.inputs)
+    return _decide(store, run_id, Decision("resume", tuple(given.tasks), given.by, given.note, inputs))
 
 
 @router.post("/skip", response_model=wire.RunLine)

@@ -279,7 +279,8 @@ class Decided(_Request):
 class Resume(Decided):
     """Lets tasks that wait go on, or a run that was cancelled or crashed.
 
-    `inputs` are values, as JSON, that the one task named in `tasks` gets instead of those that it waits with.
+    `inputs` are values, as JSON, that the one task named in `tasks` gets instead of those that it waits with. A text stands for
+    a date, an enum's member or a path where the task waits with one, and a list for a tuple or a set.
     """
 
     inputs: Values = {}

@@ -197,7 +197,7 @@ def _add_answers(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="what the one task named gets instead, a Python literal or a text; may be given several times",
+        help="what the one task named gets instead, written as what it waits with; may be given several times",
     )
     skip = add("skip", "skip tasks that wait: they end without running, and so do those below")
     reject = add("reject", "reject tasks that wait: they fail, and those below don't run unless they handle failures")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import shlex
 import threading
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from flowbook.cli.run_ends import find_run, say_state
 from flowbook.engine.answer import was_rejected
 from flowbook.engine.state_kinds import failed_by_itself
 from flowbook.exceptions import ArgumentError, ResultGoneError, UnpicklableError
+from flowbook.flow_run.decision import TypedText
 from flowbook.flow_run.recorded_decision import cancel_recorded, recorded_state
 from flowbook.flow_run.run_names import find_run_id
 from flowbook.notebook.run_text import cancelled
@@ -88,7 +88,7 @@ def retry(args: Namespace, out: Output) -> int:
 
 
 def _inputs(given: Sequence[str]) -> dict[str, object]:
-    """Return the inputs in texts like "threshold=20": a Python literal, or else the text itself.
+    """Return the inputs in texts like "threshold=20", each as it was typed.
 
     Raises:
         ArgumentError: if one has no name.
@@ -99,10 +99,7 @@ def _inputs(given: Sequence[str]) -> dict[str, object]:
         if not (equals and name.strip().isidentifier()):
             msg = f"--input {printable(each)!r} names no input. Write NAME=VALUE, e.g. --input threshold=20."
             raise ArgumentError(msg, input=each)
-        try:
-            found[name.strip()] = ast.literal_eval(text.strip())
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            found[name.strip()] = text
+        found[name.strip()] = TypedText(text)
     return found
 
 

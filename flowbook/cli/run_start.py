@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flowbook.cli.param_values import read_params
 from flowbook.cli.run_ends import find_run, say_state
 from flowbook.core.flow_files import flow_at
-from flowbook.core.typed_text import read_as_defaults
+from flowbook.core.typed_parameters import read_as_defaults
 from flowbook.engine.events import FLOW, Logged, StateChanged
 from flowbook.engine.state import Scheduled, Submitted
 from flowbook.exceptions import ArgumentError, RunError

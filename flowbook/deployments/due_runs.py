@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flowbook.core.flow_files import flow_in, split_location
-from flowbook.core.typed_text import read_as_defaults
+from flowbook.core.typed_parameters import read_as_defaults
 from flowbook.deployments.changes import cancel_waiting
 from flowbook.deployments.due_times import due_times
 from flowbook.deployments.schedule_settings import read_schedule

@@ -9,6 +9,7 @@ from flowbook.engine.answer import Answer, AnswerAction
 from flowbook.engine.events import InputChange
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import ArgumentError, UnpicklableError
+from flowbook.flow_run.decision import TypedText
 from flowbook.report.phrases import listed
 from flowbook.report.secret_names import shown_text, sounds_secret
 from flowbook.results.reference import is_reference
@@ -16,7 +17,7 @@ from flowbook.results.reference import is_reference
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from flowbook.engine.graph import Graph
+    from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.engine.state import State
     from flowbook.flow_run.decision import Decision
     from flowbook.flow_run.run_description import RunLabel
@@ -27,6 +28,8 @@ __all__ = ["answer_of", "look_at", "refuse_unknown_inputs", "refuse_unpicklable"
 _MOST_HASHED = 1000
 #: No more than this is loaded from the store to be hashed.
 _MOST_BYTES = 100_000_000
+#: What is typed isn't compared with a larger value.
+_MOST_TYPED_BYTES = 10_000_000
 #: Values that are told in a few characters, and how many bytes and characters those may have.
 _PLAIN = frozenset({bool, int, float, str, type(None)})
 _MOST_PLAIN_BYTES, _MOST_CHARACTERS = 200, 40
@@ -37,18 +40,20 @@ def answer_of(graph: Graph, states: Mapping[str, State], keys: tuple[str, ...], 
 
     Raises:
         ArgumentError: if it changes inputs of several tasks, or one that the task doesn't have.
+        ParameterError: if a text that was typed for an input is no value of its kind.
     """
     if decision.inputs:
         refuse_unknown_inputs(graph, keys, decision.inputs)
+    waits_with = states[keys[0]].cached_inputs if keys else {}
+    inputs = _read_inputs(graph.specs[parent_key(keys[0])], waits_with, decision.inputs) if decision.inputs else {}
     looked_at = decision.looked_at or look_at(states, keys)
     before = looked_at.get(keys[0], {}) if keys else {}
-    waits_with = states[keys[0]].cached_inputs if keys else {}
     changes = tuple(
         InputChange(name, before.get(name, ""), _hash(value), _change_text(waits_with, name, value))
-        for name, value in decision.inputs.items()
+        for name, value in inputs.items()
     )
     action = cast("AnswerAction", decision.action)
-    return Answer(action, decision.by, decision.note, decision.inputs, changes, looked_at)
+    return Answer(action, decision.by, decision.note, inputs, changes, looked_at)
 
 
 def look_at(states: Mapping[str, State], keys: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -88,6 +93,31 @@ def refuse_unpicklable(run: RunLabel, key: str, name: str, error: UnpicklableErr
         "Give plain data instead."
     )
     return UnpicklableError(msg, run=run.run_id, key=key, argument=name)
+
+
+def _read_inputs(spec: TaskSpec, waits_with: Mapping[str, object], inputs: Mapping[str, object]) -> dict[str, object]:
+    """Return inputs with the texts among them that were typed read as what they replace. Raises ParameterError."""
+    from flowbook.flow_run.typed_text import read_like  # noqa: PLC0415  # loads much: only where somebody changes an input
+
+    taken = inspect.signature(spec.run).parameters
+    sources = {str(binding.argument): binding.upstream for binding in spec.bindings}
+    found = dict(inputs)
+    for name, text in inputs.items():
+        if isinstance(text, TypedText):
+            usual = taken[name].default if name in taken else inspect.Parameter.empty
+            like = _loaded(waits_with.get(name, None if usual is inspect.Parameter.empty else usual))
+            found[name] = read_like(name, str(text), like, is_secret=sounds_secret(sources.get(name, "")))
+    return found
+
+
+def _loaded(value: object) -> object:
+    """Return a value that a task waits with; None if it is too large to be read for its kind, or can't be loaded."""
+    if not is_reference(value):
+        return value
+    try:
+        return value.load() if value.size_bytes <= _MOST_TYPED_BYTES else None
+    except BaseException:  # noqa: BLE001  # loading a value runs user code: unpickling
+        return None
 
 
 def _change_text(before: Mapping[str, object], name: str, after: object) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from flowbook.engine.events import Event
     from flowbook.engine.state import State
 
-__all__ = ["ANSWERS", "Action", "Decision", "decided"]
+__all__ = ["ANSWERS", "Action", "Decision", "TypedText", "decided"]
 
 #: "cancel_now" also stops the tasks that are running.
 #: "hand_over": another process is to go on with the run; "stay": not after all.
@@ -25,6 +25,15 @@ Action = Literal["cancel", "cancel_now", "hand_over", "reject", "resume", "retry
 ANSWERS = frozenset({"reject", "resume", "skip"})
 
 
+class TypedText(str):
+    """What a person typed for an input of a task that waits.
+
+    Whoever carries the decision out reads it as a value of the kind that the task waits with, see `typed_text`.
+    """
+
+    __slots__ = ()
+
+
 class Decision(NamedTuple):
     """What a person decides about a run.
 
@@ -32,7 +41,7 @@ class Decision(NamedTuple):
         keys: keys of the tasks concerned; if empty, every task that the action applies to.
         by: who decided; recorded.
         note: the reason; recorded.
-        inputs: values that replace inputs of the one task in `keys`; with "resume" only.
+        inputs: values that replace inputs of the one task in `keys`, and texts that a person typed for them; with "resume" only.
         looked_at: by key, the content hashes of its inputs as the person saw them, if they saw them in another process.
         definitions: with what a run at rest goes on by it, as in `Decided`, whose first event says so.
     """

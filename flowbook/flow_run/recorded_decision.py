@@ -7,15 +7,16 @@ the run's flow runs in the process that decides, which may be a server.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.state import Crashed, Pending, Scheduled, Submitted
 from flowbook.engine.task_keys import parent_key
-from flowbook.exceptions import ArgumentError, RunClaimedError, StartTaskError, UnknownTaskError
+from flowbook.exceptions import ArgumentError, ParameterError, RunClaimedError, StartTaskError, UnknownTaskError
 from flowbook.flow_run.ask_owner import ask_owner
-from flowbook.flow_run.decision import Decision
+from flowbook.flow_run.decision import Decision, TypedText
 from flowbook.flow_run.flow_runner_of import flow_runner_of
+from flowbook.flow_run.kind_by_preview import like_of, typed_if_like
 from flowbook.flow_run.plain_values import plain_value
 from flowbook.flow_run.recorded_cancel import cleanups_due, record_cancelled
 from flowbook.flow_run.recording import Recording
@@ -23,18 +24,22 @@ from flowbook.flow_run.resume_plan import broken_off, tasks_concerned
 from flowbook.flow_run.run_to_come import lacking_secrets, refuse_what_stays
 from flowbook.flow_run.stored_inputs import StoredInputs
 from flowbook.flow_run.submission import Submission, emit_submitted
+from flowbook.flow_run.typed_text import read_like
 from flowbook.report.phrases import listed
+from flowbook.report.secret_names import sounds_secret
+from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from flowbook.engine.run_inputs import MissingInput
     from flowbook.engine.state import State
     from flowbook.flow_run.ports import FlowRunner
+    from flowbook.results.reference import Preview
     from flowbook.store import Store
     from flowbook.store.run_snapshot import RunSnapshot
 
-__all__ = ["MOST_NAMED", "RecordedState", "cancel_recorded", "decide_recorded", "recorded_state"]
+__all__ = ["MOST_NAMED", "RecordedState", "cancel_recorded", "decide_recorded", "inputs_of_json", "recorded_state"]
 
 #: How many tasks are named where one is asked for that there isn't.
 MOST_NAMED = 20
@@ -96,6 +101,7 @@ def decide_recorded(store: Store, run_id: str, decision: Decision, *, waiting: t
         StartTaskError: if nothing waits, or nothing failed.
         RunClaimedError: if a task that it names doesn't wait, somebody else was quicker, or the run's process doesn't answer.
         ArgumentError: if it changes inputs of several tasks, or one that the task doesn't have.
+        ParameterError: if a text that was typed for an input is no value of its kind.
         RunIncompleteError: if an input of the run couldn't be stored.
         FlowRunnerError: if no process can be started.
     """
@@ -118,6 +124,20 @@ def decide_recorded(store: Store, run_id: str, decision: Decision, *, waiting: t
             _decide_at_rest(recording, snapshot, decision)
             return
         pause.wait(_LOOK_S)
+
+
+def inputs_of_json(store: Store, run_id: str, keys: Sequence[str], given: Mapping[str, object]) -> dict[str, object]:
+    """Return changed inputs that came as JSON, for `decide_recorded`: dates, enums and tuples come as texts and lists.
+
+    Args:
+        store: has the run.
+        run_id: of the run.
+        keys: of the one task that gets them.
+        given: by argument.
+    """
+    state = store.history.states(run_id).get(keys[0]) if len(keys) == 1 and given else None
+    waits_with = {} if state is None else state.cached_inputs
+    return {name: typed_if_like(value, _preview(waits_with.get(name))) for name, value in given.items()}
 
 
 def _refuse_unless_waiting(snapshot: RunSnapshot, key: str, seq: int) -> None:
@@ -154,6 +174,23 @@ def _check_inputs(recording: Recording, decision: Decision) -> None:
         there = ", ".join(sorted(names)) or "none"
         msg = f"Task {key!r} has no input {unknown[0]!r} that a person can change. Its inputs: {there}."
         raise ArgumentError(msg, key=key, argument=unknown[0], field=f"inputs.{unknown[0]}")
+    _check_typed(task, {} if state is None else state.cached_inputs, decision.inputs)
+
+
+def _check_typed(task: Mapping[str, Any], waits_with: Mapping[str, object], inputs: Mapping[str, object]) -> None:
+    """Refuse texts that were typed for inputs of another kind, before a process is started to read them."""
+    for name, text in inputs.items():
+        if not isinstance(text, TypedText):
+            continue
+        is_secret = sounds_secret(str(task.get("inputs", {}).get(name, "")))
+        try:
+            read_like(name, str(text), like_of(_preview(waits_with.get(name))), is_secret=is_secret)
+        except ParameterError as error:
+            raise ParameterError(str(error), **{**error.details, "field": f"inputs.{name}"}) from None
+
+
+def _preview(value: object) -> Preview | None:
+    return value.store.preview(value) if is_reference(value) and value.store is not None else None
 
 
 def _is_starting(recording: Recording) -> RunClaimedError:

@@ -16,6 +16,7 @@ from flowbook.engine.ports import OutputCache
 from flowbook.engine.state import Submitted
 from flowbook.exceptions import FlowbookError, ResultGoneError, RunClaimedError, StoreError, UnpicklableError
 from flowbook.flow_run.answers import refuse_unpicklable
+from flowbook.flow_run.decision import TypedText
 from flowbook.flow_run.fingerprint import fingerprint
 from flowbook.flow_run.flow_changes import compare_graphs
 from flowbook.flow_run.new_record import owner_text, run_record
@@ -268,13 +269,14 @@ class Recording:
         values, rows, inputs = self._store.values, [], {}
         for name, value in decision.inputs.items():
             try:
-                prepared = values.prepare(value)
+                prepared = values.prepare(str(value) if isinstance(value, TypedText) else value)
             except UnpicklableError as error:
                 raise refuse_unpicklable(self.label, decision.keys[0], name, error) from error
             rows.append(prepared.row)
             inputs[name] = prepared.ref
         self.epoch = self._owner().epoch
-        request = Request(decision.action, decision.keys, decision.by, decision.note, inputs, decision.looked_at)
+        typed = tuple(name for name, value in decision.inputs.items() if isinstance(value, TypedText))
+        request = Request(*decision[:4], inputs, decision.looked_at, typed=typed)
         return self._store.requests.send(self.run_id, request, self.epoch, rows)
 
     def answer_to(self, number: int) -> dict[str, object] | None:

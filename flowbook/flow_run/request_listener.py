@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, cast, get_args
 
 from flowbook._utils import threads
 from flowbook.exceptions import FlowbookError, RunClaimedError, RunError
-from flowbook.flow_run.decision import Action, Decision
+from flowbook.flow_run.decision import Action, Decision, TypedText
 from flowbook.store.process_identity import BEAT_S
 
 if TYPE_CHECKING:
@@ -111,4 +111,6 @@ class RequestListener:
 def decision_of(request: Request) -> Decision:
     """Return the decision that a request asks for."""
     action = cast("Action", request.action)
-    return Decision(action, request.keys, request.by, request.note, request.inputs, request.looked_at)
+    typed = {name: TypedText(request.inputs[name].load()) for name in request.typed if name in request.inputs}
+    inputs = {**request.inputs, **typed}
+    return Decision(action, request.keys, request.by, request.note, inputs, request.looked_at)

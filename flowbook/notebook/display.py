@@ -178,7 +178,7 @@ class FlowView:
             retry=self._retry,
             answer=self._answer,
             assign=lambda wanted, value: assign_variable(self._shell, wanted, value),
-            parse=lambda text: parse_value(text, self._shell.user_ns),
+            variable=lambda text: parse_value(text, self._shell.user_ns),
             cell_name=self._cell_name,
             history=records.history,
             output=records.output,

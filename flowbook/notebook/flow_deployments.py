@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
-from flowbook.core.typed_text import read_as_defaults
+from flowbook.core.typed_parameters import read_as_defaults
 from flowbook.deployments.changes import pause_deployment, resume_deployment
 from flowbook.deployments.creation import create_deployments
 from flowbook.deployments.deployment_names import find_deployment

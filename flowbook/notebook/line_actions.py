@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 from IPython.core.error import UsageError
 
-from flowbook.core.typed_text import read_as_defaults
+from flowbook.core.typed_parameters import read_as_defaults
 from flowbook.engine.state_kinds import RUNNING, failed_by_itself
 from flowbook.exceptions import FlowbookError, ResultGoneError, UnknownRunError, UnpicklableError
 from flowbook.flow_run.recorded_decision import cancel_recorded
 from flowbook.flow_run.run_comparison import earlier_run
 from flowbook.flow_run.run_names import words_of_run
-from flowbook.notebook.arguments import parse_flow_runner, parse_parameters
+from flowbook.notebook.arguments import parse_flow_runner, parse_inputs, parse_parameters
 from flowbook.notebook.debugging import prepare_debugger
 from flowbook.notebook.earlier_output import earlier_output
 from flowbook.notebook.flow_deployments import FlowDeployments
@@ -357,7 +357,7 @@ class LineActions:
         self._answer(args)
 
     def _answer(self, args: Namespace) -> None:
-        inputs = parse_parameters(args.input, self._shell.user_ns, "--input")
+        inputs = parse_inputs(args.input, self._shell.user_ns)
         run = self._flows.run_in(args.name, ("Paused",))
         decided = Decided(args.action, tuple(args.tasks), args.note, inputs)
         gone_on = self._screen.loop.answer(run, decided, as_recorded=args.as_recorded)

@@ -11,7 +11,7 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
 from flowbook.config import project
-from flowbook.core.typed_text import read_as_defaults
+from flowbook.core.typed_parameters import read_as_defaults
 from flowbook.exceptions import FlowbookError, UnknownRunError
 from flowbook.flow_run.failure import failure_of
 from flowbook.flow_run.run import new_run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
@@ -29,7 +28,6 @@ __all__ = [
     "Invalidated",
     "PanelActions",
     "Started",
-    "parse_parameter",
     "who_decides",
 ]
 
@@ -86,14 +84,6 @@ class Debugging(NamedTuple):
 
     source: str
     place: str
-
-
-def parse_parameter(text: str) -> object:
-    """Return the value of a parameter given as text: a Python literal, or else the text itself."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text
 
 
 def who_decides(command: Mapping[str, Any], actions: PanelActions) -> str:
@@ -180,6 +170,11 @@ def _refuse_variable(name: str, value: object) -> str:
     raise RefusedError(msg)
 
 
+def _refuse_value(text: str) -> object:
+    msg = f"{text[:80]} names a variable, and there are none here. Write the value itself, e.g. 20 or JFK."
+    raise RefusedError(msg)
+
+
 @dataclass(frozen=True, slots=True)
 class PanelActions:
     """What the panel needs from its host; called in the worker's thread.
@@ -194,7 +189,7 @@ class PanelActions:
         take_back: lets a run go on in this process again; gets who decides.
         answer: answers tasks that wait in a run; gets who decides.
         assign: writes a value into the user's namespace under the wanted name, or one like it; returns the chosen name.
-        parse: turns a parameter's text into its value.
+        variable: returns the value of the user's variable that a text such as "$n" names.
         cell_name: returns "In [4]" for the file name of a notebook's cell.
         history: returns a task's earlier runs, newest first.
         output: returns what a task gave in another run, by the run's id and the task's key.
@@ -225,7 +220,7 @@ class PanelActions:
     take_back: Callable[[RunLike, str], Started] = _take_back
     answer: Callable[[RunLike, Decided, str], Started] = _answer
     assign: Callable[[str, object], str] = _refuse_variable
-    parse: Callable[[str], object] = parse_parameter
+    variable: Callable[[str], object] = _refuse_value
     cell_name: Callable[[str], str | None] = lambda _: None
     history: Callable[[str], Sequence[Mapping[str, Any]]] = lambda _: ()
     output: Callable[[str, str], object] = _refuse_output

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from flowbook.engine.state import Cancelled, Crashed, Paused
 from flowbook.engine.task_keys import parent_key
+from flowbook.flow_run.decision import TypedText
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.panel_actions import Decided, who_decides
 from flowbook.report import phrases
@@ -117,13 +118,16 @@ class PanelAnswers:
         return said or f"{phrases.listed(list(waiting))} {one if len(waiting) == 1 else many}{changed}."
 
     def _inputs(self, texts: object) -> dict[str, object]:
-        """Return the inputs that a person changed, from texts as a parameter's."""
+        """Return the inputs that a person changed: the values of variables, else texts to be read as what they replace."""
         if texts is None:
             return {}
         if not isinstance(texts, dict):
             msg = f"Inputs come as names and texts, not as {type(texts).__name__}."
             raise RefusedError(msg)
-        return {str(name): self._actions.parse(str(text)) for name, text in texts.items()}
+        return {str(name): self._input(str(text)) for name, text in texts.items()}
+
+    def _input(self, text: str) -> object:
+        return self._actions.variable(text.strip()) if text.lstrip().startswith("$") else TypedText(text)
 
     def _waiting(self, named: Sequence[str]) -> dict[str, State]:
         """Return what waits for a person and wasn't answered yet: among the named tasks and their children, or among all."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from flowbook.core.typed_text import read_like
 from flowbook.exceptions import ParameterError
+from flowbook.flow_run.typed_text import read_like
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.panel_actions import who_decides
 from flowbook.notebook.parts_asked import OF_FLOW, OF_REST, OF_TASK, Asked, What
@@ -250,7 +250,7 @@ class RunCommands:
                 msg = f"{name} has {MASK} in place of a secret that isn't shown. Type the whole value."
                 raise RefusedError(msg)
             elif str(text).startswith("$"):
-                values[name] = self._actions.parse(str(text))
+                values[name] = self._actions.variable(str(text))
             elif field.get("type") == "str":
                 values[name] = str(text)
             else:

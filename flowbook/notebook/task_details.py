@@ -10,6 +10,8 @@ from flowbook.engine.state import Failed, Retrying, State
 from flowbook.engine.state_kinds import FAILED
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import FlowbookError
+from flowbook.flow_run.kind_by_preview import written_of
+from flowbook.flow_run.typed_text import has_no_literal, written
 from flowbook.notebook.view_model import Details, EarlierDecision, InputView, LogView, Preview, Segment, TaskView
 from flowbook.report import phrases
 from flowbook.report.cost_text import cost_text
@@ -228,15 +230,15 @@ def _input(binding: Binding, of: Inspected) -> InputView:
     if changed is not None:
         return _changed(str(binding.argument), changed, f"instead of what {binding.upstream} gave", of)
     state = of.state_of(binding.upstream)
-    preview = of.preview(state, binding.upstream) if state is not None and state.is_successful() else None
+    stored = of.preview(state, binding.upstream) if state is not None and state.is_successful() else None
     name = next(filter(sounds_secret, (str(binding.argument), _name_of(binding.upstream, of))), "")
-    preview = named_preview(name, preview)
+    preview = named_preview(name, stored)
     failed = failed_for(of.graph, of.key, of.state_of).get(str(binding.argument))
     each = "; one element for each child" if binding.mapped else ""
     if failed and not preview:
         return InputView(str(binding.argument), None, None, f"no result, because {failed}{each}")
     what = preview["text"] if preview else (type(state).__name__ if state is not None else "Pending")
-    literal = "" if binding.mapped else _literal(preview)
+    literal = "" if binding.mapped or MASK in str((preview or {}).get("repr")) else _literal(stored)
     return InputView(str(binding.argument), binding.upstream, preview, f"{what}{each}", literal)
 
 
@@ -248,10 +250,10 @@ def _name_of(key: str, of: Inspected) -> str:
 
 def _literal(preview: Preview | None) -> str:
     """Return a value as what can be written in a field; "" if it is none that can."""
-    if preview is None or preview.get("type") not in _LITERAL_TYPES:
+    if preview is None:
         return ""
-    text = str(preview.get("repr", ""))
-    return text if len(text) <= _LITERAL_LENGTH and MASK not in text else ""
+    text = str(preview.get("repr", "")) if preview.get("type") in _LITERAL_TYPES else written_of(preview)
+    return text if len(text) <= _LITERAL_LENGTH else ""
 
 
 def _changed(name: str, changed: ChangedInput, instead: str, of: Inspected) -> InputView:
@@ -269,6 +271,8 @@ def _constant(name: str, value: object, of: Inspected) -> InputView:
     shown = shown_value(name, value)
     text = f"{phrases.parameter_text(shown)} ({type(value).__name__}, a constant)"
     literal = repr(value) if value is None or (type(value) in _LITERALS and shown == value) else ""
+    if has_no_literal(value) and shown is value and MASK not in shown_urls(written(value)):
+        literal = written(value)
     return InputView(name, None, None, text, literal if len(literal) <= _LITERAL_LENGTH else "")
 
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from flowbook import config
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import ArgumentError, FlowbookError
-from flowbook.notebook.panel_actions import parse_parameter
+from flowbook.flow_run.decision import TypedText
+from flowbook.flow_run.kind_by_preview import like_of, written_of
+from flowbook.flow_run.typed_text import has_no_literal, read_like
 from flowbook.report.masked_values import masked_preview
 from flowbook.report.phrases import shorten
 from flowbook.report.secret_names import shown_text, sounds_secret
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from flowbook.pages.approved_before import Approved
     from flowbook.pages.stored_run import StoredRun
+    from flowbook.results.reference import Preview
 
 __all__ = ["changes_of", "is_comparable", "shown_inputs", "waiting_inputs"]
 
@@ -83,7 +86,7 @@ def changes_of(run: StoredRun, key: str, typed: Mapping[str, object]) -> dict[st
         typed: texts by the inputs' names, from whoever has the link.
 
     Raises:
-        ArgumentError: if there is no such input, it can't be changed here, or a text is no value of its kind.
+        ArgumentError, ParameterError: if there is no such input, it can't be changed here, or a text is no value of its kind.
     """
     given = waiting_inputs(run, key)
     found = {}
@@ -96,7 +99,7 @@ def changes_of(run: StoredRun, key: str, typed: Mapping[str, object]) -> dict[st
             msg = f"{name} takes a text of at most {_MOST_LITERAL:,} characters here. Change it in the notebook."
             raise ArgumentError(msg, argument=name)
         if text.strip() != literal:
-            found[name] = _value_like(name, ast.literal_eval(literal), text.strip())
+            found[name] = _value_like(name, given[name], literal, text.strip())
     return found
 
 
@@ -108,7 +111,7 @@ def _shown(name: str, source: str | None, value: object) -> dict[str, Any]:
     found |= {"literal": literal, "changeable": bool(literal) and config.approval_may_change_inputs()}
     if not is_reference(value):
         return {**found, "text": _text(value)}
-    preview = value.store.preview(value) if value.store is not None else None
+    preview = _preview(value)
     if preview is None:
         return {**found, "text": "It wasn't kept, so it can't be shown."}
     shown = masked_preview(preview)
@@ -131,7 +134,7 @@ def _told(name: str, value: object) -> str:
         return literal
     if not is_reference(value):
         return _text(value)
-    preview = value.store.preview(value) if value.store is not None else None
+    preview = _preview(value)
     return "a value that wasn't kept" if preview is None else shown_text(preview["text"])
 
 
@@ -152,9 +155,12 @@ def _plain(value: object) -> tuple[str, object]:
 
 
 def _literal(name: str, value: object) -> str:
-    """Return a value as Python writes it; "" unless it is plain, short, and holds no secret."""
+    """Return the text by which a person may write a value; "" unless it is plain, short, and holds no secret."""
     if sounds_secret(name):
         return ""
+    text = written_of(_preview(value))
+    if text:
+        return text if len(text) <= _MOST_LITERAL and shown_text(text) == text else ""
     found = _plain(value)[1]
     try:
         text = repr(found)
@@ -164,14 +170,29 @@ def _literal(name: str, value: object) -> str:
     return text if is_plain and shown_text(text) == text else ""
 
 
+def _preview(value: object) -> Preview | None:
+    return value.store.preview(value) if is_reference(value) and value.store is not None else None
+
+
 def _text(value: object) -> str:
     text = value if isinstance(value, str) else repr(value)
     return shorten(shown_text(text), _MOST_TEXT)
 
 
-def _value_like(name: str, old: object, text: str) -> object:
-    """Return the value that a text stands for, of the kind of the old one. Raises ArgumentError: if it has another kind."""
-    value = parse_parameter(text)
+def _value_like(name: str, replaced: object, literal: str, text: str) -> object:
+    """Return the value that a text stands for, of the kind of the old one; a date, say, is read by the task's process.
+
+    Raises:
+        ArgumentError, ParameterError: if it has another kind.
+    """
+    like = like_of(_preview(replaced))
+    if has_no_literal(like):
+        if read_like(name, text, like) is None:
+            msg = f"{name} can't be None here. Write e.g. {literal}."
+            raise ArgumentError(msg, argument=name)
+        return TypedText(text)
+    old = ast.literal_eval(literal)
+    value = read_like(name, text, old)
     if isinstance(old, str):
         return value if isinstance(value, str) else text
     for kind, called, example in _KINDS:

@@ -17,7 +17,7 @@ from flowbook.flow_run.run_comparison import compared_runs
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.comparison_view import comparison_view
 from flowbook.notebook.pacer import Pacer
-from flowbook.notebook.panel_actions import PanelActions, parse_parameter
+from flowbook.notebook.panel_actions import PanelActions
 from flowbook.notebook.panel_records import PanelRecords, run_that_made
 from flowbook.notebook.panel_session import PanelSession
 from flowbook.notebook.rest_plan_view import rest_plan_view
@@ -194,7 +194,6 @@ def actions_for(store: Store, run: StoredRun) -> PanelActions:
     """Return what a panel on a page needs: it reads the store, decides about the run, and has neither code nor variables."""
     records = PanelRecords(run.flow_name, lambda: run, run.record.project)
     return PanelActions(
-        parse=_literal,
         history=records.history,
         decisions_before=records.decisions,
         maker=run_that_made,
@@ -211,13 +210,6 @@ def actions_for(store: Store, run: StoredRun) -> PanelActions:
 def _compared(store: Store, first: str, second: str) -> dict[str, Any]:
     runs = StoredRun(store, first), StoredRun(store, second)
     return comparison_view(compared_runs(*runs, store))
-
-
-def _literal(text: str) -> object:
-    if text.lstrip().startswith("$"):
-        msg = f"{text.strip()[:80]} names a variable, and a page has none. Write the value itself, e.g. 20 or JFK."
-        raise RefusedError(msg)
-    return parse_parameter(text)
 
 
 def _refuse_open(run_id: str) -> RunLike:

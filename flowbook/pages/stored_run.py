@@ -18,10 +18,12 @@ from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import FlowbookError
 from flowbook.flow_run.begun_states import with_begun
 from flowbook.flow_run.decision import Decision
+from flowbook.flow_run.kind_by_preview import like_of
 from flowbook.flow_run.recorded_decision import decide_recorded
 from flowbook.flow_run.resume_plan import broken_off
 from flowbook.flow_run.run_description import RunLabel
 from flowbook.flow_run.run_log import RunLog
+from flowbook.flow_run.typed_text import has_no_literal
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.report.secret_names import shown_parameters
 from flowbook.report.unkept import why_unkept
@@ -300,5 +302,8 @@ def _shown(value: object) -> object:
         return value.load()
     except FlowbookError as error:
         preview = value.store.preview(value) if value.store is not None else None
+        like = like_of(preview)
+        if preview is not None and has_no_literal(like) and repr(like) == preview["repr"]:
+            return like
         text, kind = (str(error), "value") if preview is None else (str(preview["text"]), str(preview["type"]))
         return cast("type[_Stored]", type(kind.rpartition(".")[2], (_Stored,), {}))(text)

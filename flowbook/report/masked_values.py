@@ -30,17 +30,17 @@ def named_preview(name: str, preview: Preview | None) -> Preview | None:
     """
     if preview is None or preview.get("page") is not None or preview.get("type") in _HARMLESS:
         return preview
-    found: Any = {**preview}
+    found: Any = {part: each for part, each in preview.items() if part != "members"}
     if sounds_secret(name):
         found.update(kind="text", text=MASK, repr=MASK, body=None)
         return found  # type: ignore[no-any-return]  # a preview as it came
-    found.update({part: shown_urls(each) for part, each in preview.items() if isinstance(each, str)})
+    found.update({part: shown_urls(each) for part, each in found.items() if isinstance(each, str)})
     return found  # type: ignore[no-any-return]  # a preview as it came
 
 
 def masked_preview(preview: Preview) -> Preview:
     """Return a stored preview with what is likely a secret masked; a picture stays as it is."""
-    found: Any = {**preview}
+    found: Any = {part: each for part, each in preview.items() if part != "members"}
     for name in ("text", "repr"):
         if isinstance(preview.get(name), str):
             found[name] = shown_text(found[name])

@@ -11,6 +11,7 @@ import re
 import reprlib
 import sys
 from collections.abc import Collection, Sized
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from flowbook.results import foreign_frames, preview_picture, preview_tree
@@ -26,6 +27,7 @@ __all__ = ["describe", "format_size", "page_mark", "table_mark"]
 
 _REPR_CHARACTERS = 2000
 _TEXT_CHARACTERS = 80
+_MOST_MEMBERS = 100
 #: Longer collections are summed up: their whole repr would take much memory.
 _MANY = 10_000
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
@@ -35,7 +37,8 @@ _TIMES = "\u00d7"
 def describe(value: object) -> Preview:
     """Return the preview of `value`: kind, type, shape, size, first page, capped repr, and the body that its kind has.
 
-    The kinds are frame, series, array (with a page), tree (its parts), picture, html and text.
+    The kinds are frame, series, array (with a page), tree (its parts), picture, html and text. A member of an enum has
+    the `members` of that, too, for whoever is to choose another.
     """
     try:
         return _describe(value)
@@ -91,6 +94,10 @@ def _describe(value: object) -> Preview:
     elif isinstance(value, str) and (len(value) > _TEXT_CHARACTERS or "\n" in value):
         more = len(value) - _REPR_CHARACTERS
         found["body"] = value[:_REPR_CHARACTERS] + (f"\n… and {more:,} more characters" if more > 0 else "")
+    if isinstance(value, Enum) and len(type(value).__members__) <= _MOST_MEMBERS:
+        found["members"] = {
+            name: _repr(each.value)[:_TEXT_CHARACTERS] for name, each in type(value).__members__.items()
+        }
     return found
 
 

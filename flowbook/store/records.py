@@ -254,6 +254,7 @@ class Request:
         inputs: values that replace inputs of the one task in `keys`, by argument.
         looked_at: by key, the content hashes of the inputs that the task waits with, as who asks sees them.
         number: assigned by the store.
+        typed: those of `inputs` that are texts as a person typed them, to be read as what they replace.
     """
 
     action: str
@@ -263,6 +264,7 @@ class Request:
     inputs: Mapping[str, ResultRef] = field(default_factory=dict)
     looked_at: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     number: int = 0
+    typed: tuple[str, ...] = ()
 
 
 class PastDecision(NamedTuple):

@@ -90,7 +90,8 @@ class RunRequests:
             name: ResultRef(digest, size_bytes, self._values)
             for name, (digest, size_bytes) in known.get("inputs", {}).items()
         }
-        return Request(action, tuple(json.loads(keys)), by, note, inputs, known.get("looked_at", {}), number)
+        looked_at, typed = known.get("looked_at", {}), tuple(known.get("typed", ()))
+        return Request(action, tuple(json.loads(keys)), by, note, inputs, looked_at, number, typed)
 
     def answer(self, number: int, answer: Mapping[str, object]) -> bool:
         """Answer a request with plain JSON; return False if it was answered (or withdrawn) before."""
@@ -108,6 +109,7 @@ class RunRequests:
 def _details(request: Request) -> str | None:
     """Return as JSON what only few requests have; None if this one hasn't."""
     inputs = {name: [ref.digest, ref.size_bytes] for name, ref in request.inputs.items()}
-    details = {"inputs": inputs, "looked_at": {key: dict(each) for key, each in request.looked_at.items() if each}}
+    looked_at = {key: dict(each) for key, each in request.looked_at.items() if each}
+    details = {"inputs": inputs, "looked_at": looked_at, "typed": request.typed}
     found = {name: each for name, each in details.items() if each}
     return json.dumps(found) if found else None

@@ -1,13 +1,16 @@
 """`/api/runs/{run}/cancel|resume|skip|reject|retry`: of runs that a process has, and of runs at rest."""
 
+import datetime as dt
+import enum
 import pickle
 import threading
+import uuid
 from pathlib import Path
 
 import pytest
 
 import flowbook
-from flowbook import Flow, task
+from flowbook import Flow, task, triggers
 from flowbook.engine.events import Decided, InputChange
 from flowbook.store import RunRecord, open_store
 from tests.api.conftest import approved
@@ -32,6 +35,53 @@ def test_a_waiting_task_is_resumed_with_a_changed_input(call):
     assert [each["name"] for each in decision["changes"]] == ["value"]
     (got,) = call("GET", f"/api/runs/{run.run_id}/states?task=approve").json()["tasks"]
     assert got["inputs"] == {"value": "7, changed by ana"}
+
+
+class Level(enum.Enum):
+    LOW = 1
+    HIGH = 2
+
+
+@task(trigger=triggers.manual_only)
+def choose(day, level, pair, number, api_token):
+    return f"{day!r} {level} {pair!r} {number!r} {api_token}"
+
+
+@pytest.fixture
+def choice():
+    with Flow("chosen") as flow:
+        choose(dt.date(2026, 1, 28), Level.LOW, (1, 2), 15, uuid.UUID(int=7))
+    run = flow.start(record=True)
+    run.wait()
+    return run
+
+
+def test_json_is_read_as_the_date_the_member_and_the_tuple_that_it_replaces(call, choice):
+    inputs = {"day": "2026-02-01", "level": "HIGH", "pair": [3, 4], "number": "20"}
+
+    answer = _ask(call, choice, "resume", tasks=["choose"], inputs=inputs)
+    found = flowbook.run(choice.run_id)
+    found.wait()
+
+    assert answer.status_code == 200, answer.text
+    assert found["choose"].result == f"datetime.date(2026, 2, 1) Level.HIGH (3, 4) '20' {uuid.UUID(int=7)}"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "field", "message"),
+    [
+        ({"level": "MIDDLE"}, "inputs.level", "level is a Level, and 'MIDDLE' isn't. It is one of LOW, HIGH."),
+        ({"day": 20}, "inputs.day", "day is a date, and '20' isn't. Write e.g. 2026-01-28."),
+        ({"api_token": "hunter2"}, "inputs.api_token", "api_token is a UUID, and what was typed isn't."),
+    ],
+)
+def test_json_of_another_kind_is_refused_before_anything_happens(call, choice, inputs, field, message):
+    answer = _ask(call, choice, "resume", tasks=["choose"], inputs=inputs)
+
+    assert answer.status_code == 422
+    assert (answer.json()["field"], answer.json()["detail"]) == (field, message)
+    assert type(flowbook.run(choice.run_id)["choose"]).__name__ == "Paused"
+    assert "hunter2" not in answer.text
 
 
 def test_what_waits_is_told(call):

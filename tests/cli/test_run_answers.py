@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -34,6 +35,11 @@ def table():
 def approve(report, threshold=15):
     """Are the delays good enough to be published?"""
     return len(report) * threshold
+
+
+@task(trigger=triggers.manual_only)
+def choose(day, folder):
+    return [day, folder]
 
 
 @task
@@ -108,6 +114,19 @@ def test_a_text_that_is_no_literal_is_a_text(capsys, run):
     )
 
     assert (code, flowbook.run(run.run_id)["publish"].result) == (0, len("EV, MQ"))
+
+
+def test_an_input_is_read_as_what_the_task_waits_with(capsys):
+    with Flow("chosen") as flow:
+        choose(dt.date(2026, 1, 28), Path("data"))
+    flow.run(record=True)
+
+    refused = _run(capsys, "run", "resume", "chosen", "choose", "--input", "day=tomorrow")
+    words = ("--input", "day=2026-02-01", "--input", "folder=2024")
+    code, _, _ = _run(capsys, "run", "resume", "chosen", "choose", *words)
+
+    assert (refused[0], refused[2]) == (2, "flowbook: day is a date, and 'tomorrow' isn't. Write e.g. 2026-01-28.\n")
+    assert (code, flowbook.run(flow.last_run.run_id)["choose"].result) == (0, [dt.date(2026, 2, 1), Path("2024")])
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,18 @@ def test_an_input_may_be_changed_before_a_task_goes_on(shell):
     assert flow.last_run["publish"].result == 11
 
 
+def test_an_input_is_read_as_what_the_task_waits_with(shell):
+    shell.run_cell("import datetime as dt\nfrom flowbook import Flow, task, triggers")
+    shell.run_cell("@task(trigger=triggers.manual_only)\ndef choose(day):\n    return day\n")
+    shell.run_cell("with Flow('chosen') as chosen:\n    choose(dt.date(2026, 1, 28))\nchosen.run()")
+
+    shell.run_line_magic("flow", "resume chosen choose --input day=2026-02-01")
+
+    run = shell.user_ns["chosen"].last_run
+    assert run.wait(20).is_successful()
+    assert run["choose"].result == dt.date(2026, 2, 1)
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -2,9 +2,12 @@
 
 import dataclasses
 import datetime as dt
+import enum
 import os
+import pathlib
 import signal
 import sys
+import uuid
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +15,18 @@ import pandas as pd
 from flowbook import Flow, context, task
 from flowbook.triggers import manual_only
 
-__all__ = ["agreeing", "asking", "asking_each", "broken_off", "caching", "differing", "failing", "hostile", "partly"]
+__all__ = [
+    "agreeing",
+    "asking",
+    "asking_each",
+    "broken_off",
+    "caching",
+    "choosing",
+    "differing",
+    "failing",
+    "hostile",
+    "partly",
+]
 
 
 @task
@@ -132,6 +146,29 @@ def numbers(day):
 def agree(report, threshold, origin, options, dsn, db_password):  # noqa: PLR0913  # one of each kind
     """Is this good enough?"""
     return f"{len(report)} {threshold!r} {origin!r} {options!r} {dsn} {db_password}"
+
+
+class Level(enum.Enum):
+    LOW = 1
+    HIGH = 2
+
+
+@task
+def newest():
+    return dt.date(2026, 1, 28)
+
+
+@task(trigger=manual_only)
+def choose(day, level, folder, api_token):
+    """Which day is it?"""
+    return f"{day!r} {level} {folder} {api_token}"
+
+
+def choosing():
+    """Return a flow with a task that waits with values that have no literal: of another task's, and of the flow's code."""
+    with Flow("chosen") as flow:
+        choose(newest(), Level.LOW, pathlib.PurePosixPath("data"), uuid.UUID(int=7))
+    return flow
 
 
 def agreeing(day=1, threshold=20, origin="JFK"):

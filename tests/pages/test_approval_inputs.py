@@ -1,6 +1,7 @@
 """The inputs that a link shows: what was approved last beside them, what may be changed, and no secrets."""
 
 import json
+import uuid
 
 import pytest
 
@@ -166,6 +167,53 @@ def test_what_cant_be_changed_leaves_the_link_good(anybody, store, token, action
     assert answer["ok"] is False
     assert answer["text"].startswith(why)
     assert store.approvals.find(token).used is None
+
+
+@pytest.fixture
+def choice(store):
+    """Return the token of a link for a task that waits with a date, an enum's member and a path."""
+    return link_of(store, run_of(flows.choosing()))["choose"]
+
+
+def test_a_date_and_an_enums_member_can_be_changed_unless_their_name_sounds_secret(anybody, choice):
+    shown = shown_of(anybody, choice)
+
+    assert {name: each["literal"] for name, each in shown.items() if each["changeable"]} == {
+        "day": "2026-01-28",
+        "level": "LOW",
+        "folder": "data",
+    }
+    assert "members" not in shown["level"]["preview"]
+
+
+def test_a_date_and_an_enums_member_are_read_as_what_they_replace(anybody, store, choice):
+    typed = {"day": "2026-02-01", "level": "Level.HIGH", "folder": " data "}
+
+    said = anybody("POST", f"/approve/{choice}/decide", json={"action": "resume", "inputs": typed}).json()
+    run = flowbook.run(store.approvals.find(choice).run_id)
+    run.wait(20)
+
+    assert said == {"ok": True, "text": ""}
+    assert run["choose"].result == f"datetime.date(2026, 2, 1) Level.HIGH data {uuid.UUID(int=7)}"
+    assert [[each.name for each in decided.changes] for decided in store.history.decisions(run.run_id)] == [
+        ["day", "level"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [
+        ({"day": "tomorrow"}, "day is a date, and 'tomorrow' isn't. Write e.g. 2026-01-28."),
+        ({"day": "None"}, "day can't be None here. Write e.g. 2026-01-28."),
+        ({"level": "MIDDLE"}, "level is a Level, and 'MIDDLE' isn't. It is one of LOW, HIGH."),
+        ({"api_token": "x"}, "choose has no input 'api_token' that a link can change. Change it on the run's page."),
+    ],
+)
+def test_what_is_no_date_or_member_leaves_the_link_good(anybody, store, choice, typed, why):
+    answer = anybody("POST", f"/approve/{choice}/decide", json={"action": "resume", "inputs": typed}).json()
+
+    assert answer == {"ok": False, "text": why}
+    assert store.approvals.find(choice).used is None
 
 
 def test_no_input_can_be_changed_where_that_is_switched_off(anybody, store, token, monkeypatch):

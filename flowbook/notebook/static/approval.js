@@ -89,7 +89,9 @@ export class Approval {
       return [
         dom.button("change-input", `Change ${name}…`, {
           "data-input": name,
-          title: this.hasVariables ? "Takes a literal or the name of a variable, as $name" : "Takes a literal, such as 20, JFK or [1, 2]",
+          title: this.hasVariables
+            ? "Takes a value, such as 20 or 2026-01-28, or the name of a variable, as $name"
+            : "Takes a value, such as 20, JFK or 2026-01-28",
         }),
       ];
     }
@@ -97,7 +99,7 @@ export class Approval {
     const field = known ?? dom.h("input", { name, "aria-label": `Value of ${name}`, spellcheck: "false", autocomplete: "off", class: "mono" });
     if (!known) {
       field.value = literal ?? "";
-      field.placeholder = this.hasVariables ? "a literal, or $variable" : "a literal";
+      field.placeholder = this.hasVariables ? "a value, or $variable" : "a value";
       this.#fields.set(name, field);
     }
     return [dom.h("label", { class: "row change" }, field, dom.h("span", { class: "dim" }, "a change is recorded"))];

@@ -5,12 +5,12 @@ from decimal import Decimal
 from enum import Enum, IntEnum
 from pathlib import Path
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from flowbook import DateTimeParameter, Parameter
-from flowbook.core.typed_text import read_as_defaults, read_like
 from flowbook.exceptions import ParameterError
+from flowbook.flow_run.typed_text import read_like, written
 
 
 class Level(Enum):
@@ -25,6 +25,8 @@ class Size(IntEnum):
 
 DAY = dt.date(2026, 1, 28)
 MIDNIGHT = dt.datetime.fromisoformat("2026-01-02")
+NOON = dt.datetime(2026, 1, 2, 12, tzinfo=dt.UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
 KEY = UUID("12345678123456781234567812345678")
 
 
@@ -40,7 +42,12 @@ KEY = UUID("12345678123456781234567812345678")
             dt.datetime.fromisoformat("2026-02-01T12:30"),
         ),
         (MIDNIGHT, "datetime.datetime(2026, 2, 1, 0, 0)", MIDNIGHT.replace(month=2, day=1)),
+        (NOON, "2026-02-01 12:30", NOON.replace(month=2, day=1, minute=30)),
+        (NOON, "2026-02-01T12:30+02:00", dt.datetime.fromisoformat("2026-02-01T12:30+02:00")),
+        (NOON, repr(NOON), NOON),
+        (NOON, f"{NOON.astimezone(BERLIN)!r}", NOON.astimezone(BERLIN)),
         (dt.time(8), "09:30", dt.time(9, 30)),
+        (DAY, "None", None),
         (dt.timedelta(1), "datetime.timedelta(days=2, seconds=5)", dt.timedelta(2, 5)),
         (Decimal("1.5"), "2.75", Decimal("2.75")),
         (Decimal("1.5"), "Decimal('2.75')", Decimal("2.75")),
@@ -60,6 +67,8 @@ KEY = UUID("12345678123456781234567812345678")
         ({"a"}, "{'b'}", {"b"}),
         ({"n": 1}, '{"n": true}', {"n": True}),
         (None, "JFK", "JFK"),
+        (None, " a text ", " a text "),
+        (None, " 7 ", 7),
         (None, "7", 7),
         (None, '["JFK", true]', ["JFK", True]),
         (2.5, "3.5", 3.5),
@@ -96,20 +105,23 @@ def test_a_text_of_another_kind_is_refused_with_an_example(like, text, message):
     assert refused.value.names == ["day"]
 
 
-def test_texts_are_read_where_a_default_has_no_literal():
-    parameters = [
-        Parameter("day", default=DAY),
-        Parameter("level", default=Level.LOW),
-        Parameter("origins", default=["EWR"]),
-        DateTimeParameter("at", default=MIDNIGHT),
-        Parameter("month", default=1),
-        Parameter("other"),
-    ]
-    given = {"level": "HIGH", "origins": "JFK", "at": "2026-02-01", "month": "May", "other": "2026-02-01", "new": "x"}
+def test_a_message_shows_nothing_of_what_sounds_secret():
+    with pytest.raises(ParameterError) as refused:
+        read_like("api_token", "hunter2", KEY)
+    with pytest.raises(ParameterError) as url:
+        read_like("day", "postgresql://ana:hunter2@db", DAY)
 
-    assert read_as_defaults(parameters, {"day": "2026-02-01", **given}) == {
-        "day": dt.date(2026, 2, 1),
-        **given,
-        "level": Level.HIGH,
-    }
-    assert read_as_defaults(parameters, {"day": DAY}) == {"day": DAY}
+    assert str(refused.value) == "api_token is a UUID, and what was typed isn't."
+    assert "hunter2" not in f"{url.value}{url.value.details}{refused.value.details}"
+
+
+@pytest.mark.parametrize(
+    "value", [DAY, NOON, dt.time(8), dt.timedelta(1), Decimal("1.5"), Path("data"), KEY, Level.HIGH]
+)
+def test_what_a_value_is_written_as_is_read_as_that_value(value):
+    assert read_like("x", written(value), value) == value
+
+
+@pytest.mark.parametrize("value", [1, "JFK", [DAY], None, object()])
+def test_a_value_with_a_literal_or_no_text_is_written_as_nothing(value):
+    assert written(value) == ""
