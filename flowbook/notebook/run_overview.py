@@ -1,4 +1,4 @@
-"""What a page's side bar is told: the runs that wait for somebody, that go on, that are to come, and the newest that ended.
+"""What a page's side bar is told: the runs that wait for somebody, go on, failed or are to come, and the newest.
 
 Reads the store only, of all notebooks and processes. Plain data, as on the wire.
 """
@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from flowbook.engine.state_kinds import name_in_words
+from flowbook.engine.state_kinds import FAILED, name_in_words
 from flowbook.flow_run.begun_states import with_begun
 from flowbook.report.phrases import shorten
 from flowbook.store.process_identity import listed_message_of, shown_counts, shown_seconds, shown_state
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ExpectedEnds", "overview"]
 
-#: The newest runs that are told in any state, and at most so many of those that wait, go on or are to come.
+#: The newest runs that are told in any state, and at most so many of those that wait, go on, failed or are to come.
 _NEWEST, _OF_EACH = 30, 50
 _TO_COME = ("Scheduled", "Submitted")
+#: Those of the last day are told, as views list them apart.
+_FAILED, _DAY_S = (*FAILED, "TriggerFailed"), 86_400.0
 #: A list says how far these are.
 _GOING = frozenset({"Running", "Cancelling", "Pending"})
 #: How many earlier runs tell how long the next one takes, and for how long that is believed.
@@ -73,12 +75,20 @@ def overview(
     ends = expected or ExpectedEnds(store)
     runs = store.runs
     found: dict[str, RunSummary] = {}
+    moment = store.now_s() if now is None else now
     for state in ("Paused", *_TO_COME):
         found.update((run.run_id, run) for run in runs.list(state=state, limit=_OF_EACH))
+    for state in _FAILED:
+        lately = (run for run in runs.list(state=state, limit=_OF_EACH) if _is_within_day(run, moment))
+        found.update((run.run_id, run) for run in lately)
     found.update((run.run_id, run) for run in runs.list(limit=_OF_EACH, is_open=True))
     found.update((run.run_id, run) for run in runs.list(limit=newest))
     rows = sorted(found.values(), key=lambda run: run.created, reverse=True)
-    return {"now": store.now_s() if now is None else now, "runs": [_row(store, run, ends) for run in rows]}
+    return {"now": moment, "runs": [_row(store, run, ends) for run in rows]}
+
+
+def _is_within_day(run: RunSummary, now: float) -> bool:
+    return run.ended is not None and now - run.ended.timestamp() < _DAY_S
 
 
 def _row(store: Store, run: RunSummary, ends: ExpectedEnds) -> dict[str, Any]:
@@ -89,7 +99,7 @@ def _row(store: Store, run: RunSummary, ends: ExpectedEnds) -> dict[str, Any]:
         "number": run.number,
         "state": state,
         "message": shorten(listed_message_of(run), 200),
-        "since": _seconds(run.claimed),
+        "since": _seconds(run.beat if state == "Crashed" and run.beat is not None else run.claimed),
         "started": _seconds(run.started),
         "ended": _seconds(run.ended),
         "due": _seconds(run.due),

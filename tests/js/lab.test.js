@@ -321,6 +321,24 @@ test("runs are grouped by what they ask of a person", () => {
   ]);
 });
 
+test("what failed before midnight is still told after it, and also what nobody saw the end of", () => {
+  const midnight = new Date(2026, 11, 1).getTime() / 1000;
+  const runs = [
+    row({ id: "a", state: "Failed", ended: midnight - 600 }),
+    row({ id: "b", state: "Crashed", since: midnight - 600 }),
+    row({ id: "c", state: "Failed", ended: midnight - 86_000 }),
+    row({ id: "d", state: "Crashed", since: midnight - 86_000 }),
+    row({ id: "e", since: midnight - 600 }),
+  ];
+
+  const { failed } = grouped(runs, midnight + 600);
+
+  assert.deepEqual(
+    failed.map(({ id }) => id),
+    ["a", "b"],
+  );
+});
+
 test("news are runs that came to something since the last look", () => {
   const before = new Map([
     ["a", "Running"],

@@ -74,6 +74,27 @@ def test_a_run_that_waits_is_told_however_old_it_is() -> None:
     assert [row["flow"] for row in told["runs"]] == ["good"] * 30 + ["asks"]
 
 
+def test_a_run_that_failed_is_told_although_many_succeeded_since() -> None:
+    @task
+    def load(n: int) -> int:
+        return 1 // n
+
+    with Flow("bad") as bad:
+        load(0)
+    with Flow("good") as good:
+        load(1)
+    bad.run(record=True)
+    for _ in range(31):
+        good.run(record=True)
+
+    ended = bad.last_run.ended
+    assert ended is not None
+    told, later = (overview(open_store(), now=ended + seconds) for seconds in (86_399, 86_401))
+
+    assert [row["flow"] for row in told["runs"]] == ["good"] * 30 + ["bad"]
+    assert [row["flow"] for row in later["runs"]] == ["good"] * 30
+
+
 @pytest.fixture
 def held() -> Iterator[tuple[Flow, threading.Event, threading.Event]]:
     """Return a flow of three tasks whose second one says that it runs and waits, and these two events."""

@@ -13,8 +13,11 @@ const FAILED = new Set(["Failed", "TimedOut", "ValidationFailed", "Crashed", "Tr
 const GOING = new Set(["Running", "Cancelling", "Retrying", "Pending", "Resume", "Queued"]);
 const TO_COME = new Set(["Scheduled", "Submitted"]);
 
-/** @param {Row} run @param {number} now */
-export const isEndedToday = ({ ended }, now) => ended !== null && now - ended < DAY_S;
+/** Whether a run ended in the last 24 hours: what ended just before midnight is news in the morning. Of one whose process died its last sign of life counts. @param {Row} run @param {number} now */
+export function isEndedLately({ state, ended, since }, now) {
+  const at = ended ?? (FAILED.has(state) ? since : null);
+  return at !== null && now - at < DAY_S;
+}
 
 /** How long a run will go on, by how long the last ones took: `0:35`; empty if it isn't known. @param {Row} run @param {number} now */
 export function leftOf({ state, started, takes_s = null }, now) {
@@ -30,11 +33,10 @@ export function leftOf({ state, started, takes_s = null }, now) {
  * @param {number} now seconds since the epoch
  */
 export function grouped(runs, now) {
-  const isToday = (/** @type {Row} */ run) => isEndedToday(run, now);
   return {
     waiting: runs.filter(({ state }) => state === "Paused"),
     going: runs.filter(({ state, started }) => GOING.has(state) && started !== null),
-    failed: runs.filter((run) => FAILED.has(run.state) && isToday(run)),
+    failed: runs.filter((run) => FAILED.has(run.state) && isEndedLately(run, now)),
     scheduled: runs.filter(({ state }) => TO_COME.has(state)).sort((a, b) => (a.due ?? 0) - (b.due ?? 0)),
   };
 }

@@ -1,4 +1,4 @@
-/** The side bar: runs that wait for somebody, that go on, that failed today, that are to come. */
+/** The side bar: runs that wait for somebody, that go on, that failed in the last 24 hours, that are to come. */
 
 import * as dom from "./dom.js";
 import * as format from "./format.js";
@@ -16,7 +16,7 @@ import { middleCut } from "./text_fit.js";
  */
 
 const NAME_MOST = 24;
-const TITLES = /** @type {const} */ ({ waiting: "Wait for you", going: "Go on", failed: "Failed today", scheduled: "Scheduled" });
+const TITLES = /** @type {const} */ ({ waiting: "Wait for you", going: "Go on", failed: "Failed in the last 24 hours", scheduled: "Scheduled" });
 const FIRST = "%load_ext flowbook\n\n%%flow delays\nflights = load_flights()\nsummarise(flights)";
 
 /** @type {Record<keyof typeof TITLES, [Action, string][]>} */
@@ -179,7 +179,7 @@ export class SideBar {
       dom.h(
         "div",
         { class: "pad stack" },
-        dom.h("b", {}, "Nothing waits, runs or failed today."),
+        dom.h("b", {}, "Nothing waits or runs, and nothing failed in the last 24 hours."),
         dom.h("p", { class: "dim" }, "Runs of every notebook and process of this store are listed here."),
         dom.h("p", {}, "A first flow:"),
         dom.h("pre", { class: "code pad" }, FIRST),
@@ -256,7 +256,8 @@ export class SideBar {
 /** @param {keyof typeof TITLES} name @param {Row} run @param {number} now */
 function whenOf(name, run, now) {
   if (name === "scheduled") return run.due === null ? "" : format.moment(run.due, now);
-  if (name === "failed") return run.ended === null ? "" : format.moment(run.ended, now);
+  const ended = run.ended ?? run.since;
+  if (name === "failed") return ended === null ? "" : format.moment(ended, now);
   const since = name === "waiting" ? run.since : run.started;
   const left = name === "going" ? leftOf(run, now) : "";
   return since === null ? "" : `${format.span(Math.max(0, now - since))}${left ? `, ${left} left` : ""}`;

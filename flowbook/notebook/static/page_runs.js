@@ -2,7 +2,7 @@
 
 import * as dom from "./dom.js";
 import * as format from "./format.js";
-import { grouped, isEndedToday, leftOf } from "./lab_overview.js";
+import { grouped, isEndedLately, leftOf } from "./lab_overview.js";
 import { base, person, shell, tell } from "./page_shell.js";
 import { PageStream } from "./page_stream.js";
 import { keepPresses } from "./press.js";
@@ -183,10 +183,10 @@ function groupsOf(runs, now) {
   const all = [
     { title: "Waiting for you", rows: found.waiting },
     { title: "Running", rows: found.going },
-    { title: "Failed today", rows: found.failed },
+    { title: "Failed in the last 24 hours", rows: found.failed },
     { title: "Scheduled", rows: found.scheduled },
-    { title: "Ended today", rows: others.filter((run) => isEndedToday(run, now)) },
-    { title: "Earlier", rows: others.filter((run) => !isEndedToday(run, now)) },
+    { title: "Ended in the last 24 hours", rows: others.filter((run) => isEndedLately(run, now)) },
+    { title: "Earlier", rows: others.filter((run) => !isEndedLately(run, now)) },
   ];
   return all.filter(({ rows }) => rows.length);
 }
