@@ -13,7 +13,8 @@ from starlette.requests import Request  # noqa: TC002  # FastAPI reads the annot
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 
 from flowbook.api.problems import problem
-from flowbook.exceptions import FlowbookError
+from flowbook.exceptions import FlowbookError, UnknownRunError
+from flowbook.flow_run.run_names import find_run_id
 from flowbook.notebook.run_overview import overview
 from flowbook.pages import approve_routes
 from flowbook.pages.deployment_list import act_on_deployment, deployment_rows
@@ -65,9 +66,15 @@ def runs_page(request: Request) -> Response:
 
 @router.get("/runs/{run}")
 def run_page(request: Request, run: str) -> Response:
-    """Show one run; whether there is one, the page asks."""
-    del run
-    return page("run", 1, person_of(request, ""))
+    """Show one run; if there is none, the page says so itself, and programs go by the status."""
+    found = page("run", 1, person_of(request, ""))
+    try:
+        find_run_id(hub_of(request).store, run)
+    except UnknownRunError:
+        found.status_code = HTTPStatus.NOT_FOUND
+    except FlowbookError:
+        pass  # the page tries again until the store can be read
+    return found
 
 
 @router.get("/cache")

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 import flowbook
-from flowbook.exceptions import PickledValueError
+from flowbook.exceptions import PickledValueError, StoreError
 from flowbook.flow_run.decision import Decision
 from flowbook.flow_run.recorded_decision import decide_recorded
 from flowbook.flow_run.run_deletion import delete_run
@@ -80,6 +80,25 @@ def test_a_browser_that_opens_a_wrong_address_gets_a_page_that_leads_to_the_runs
     assert '<a href="/">' in opened.text
     assert "default-src 'none'" in opened.headers["content-security-policy"]
     assert [each.headers["content-type"] for each in asked] == ["application/problem+json"] * 3
+
+
+def test_the_page_of_a_run_that_does_not_exist_is_answered_as_that_with_the_page_that_says_so(call, waiting):
+    there = [call("GET", f"/runs/{name}") for name in (waiting, waiting[:8], "delays", "last", "1")]
+    missing = [call("GET", f"/runs/{name}") for name in ("nope", "0" * 32, "7", "delays%207")]
+
+    assert [each.status_code for each in there] == [200] * 5
+    assert [each.status_code for each in missing] == [404] * 4
+    assert {each.text for each in missing} == {there[0].text}
+    assert missing[0].headers["content-security-policy"] == there[0].headers["content-security-policy"]
+
+
+def test_the_page_of_a_run_comes_too_while_the_store_can_not_be_read(call, app, monkeypatch):
+    def unreadable(*_):
+        raise StoreError("The disk is away.")
+
+    monkeypatch.setattr(app.state.store.runs, "that_begin", unreadable)
+
+    assert call("GET", "/runs/nope").status_code == 200
 
 
 def test_a_page_says_that_its_run_was_deleted_meanwhile(app, store, waiting):
