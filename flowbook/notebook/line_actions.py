@@ -79,7 +79,9 @@ ACTIONS: Mapping[str, Action] = {
         2,
     ),
     "hand-over": Action("RUN", "let it go on in a process of its own, which outlives this kernel", 1, ("on", "note")),
-    "incremental": Action("on|off", "whether flows of this notebook run only what has changed", 1),
+    "incremental": Action(
+        "on|off", "whether flows of this notebook run only what has changed, until the kernel ends", 1
+    ),
     "list": Action("[FLOW]", "list the newest runs", 1),
     "plan": Action("FLOW [TASK]", "say what a run would do, from TASK on if given", 2, ("param", *_PARTS)),
     "reject": Action("RUN [TASK …]", "let what waits fail; say why with --note", None, ("note", "as_recorded")),
@@ -299,8 +301,11 @@ class LineActions:
             raise UsageError(msg)
         if args.name is not None:
             self._flows.is_incremental = args.name == "on"
-        does = "run only what has changed" if self._flows.is_incremental else "run all tasks that aren't cached"
-        self._say(f"Flows of this notebook {does}, from the next %%flow cell on.")
+        if self._flows.is_incremental:
+            text = "run only what has changed, from the next %%flow cell on and until the kernel ends."
+        else:
+            text = "run all tasks that aren't cached, from the next %%flow cell on."
+        self._say(f"Flows of this notebook {text}")
 
     def _run(self, args: Namespace) -> None:
         flow = self._renewed(args.name)

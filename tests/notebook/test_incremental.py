@@ -177,7 +177,7 @@ def test_it_may_be_the_notebooks_default(opened, capsys):
     assert notebook.flow("daily") == ["load", "clean"]
     told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Flows of this notebook")]
     assert told == [
-        "Flows of this notebook run only what has changed, from the next %%flow cell on.",
+        "Flows of this notebook run only what has changed, from the next %%flow cell on and until the kernel ends.",
         "Flows of this notebook run all tasks that aren't cached, from the next %%flow cell on.",
     ]
 
@@ -227,3 +227,18 @@ def test_a_thousand_tasks_with_one_edit_take_little_more_than_the_task(opened):
     assert notebook.notes.read_text().split() == ["t900"]
     #: 0.2 s on a machine of its own; all of it runs in this process.
     assert took < 1.5 * slowness()
+
+
+def test_the_help_says_how_long_the_default_lasts(opened):
+    shell = opened().shell
+
+    (line,) = [
+        each
+        for each in shell.magics_manager.magics["line"]["flow"].__doc__.splitlines()
+        if "incremental on|off" in each
+    ]
+
+    assert (
+        line.strip()
+        == "incremental on|off: whether flows of this notebook run only what has changed, until the kernel ends"
+    )
