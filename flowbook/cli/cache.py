@@ -104,7 +104,7 @@ def _row(entry: CacheEntry) -> dict[str, object]:
         "size_bytes": entry.ref.size_bytes,
         "uses": entry.uses,
         "pinned": entry.pinned,
-        "parameters": shown_parameters(entry.parameters),
+        "parameters": shown_parameters(entry.told_parameters),
         "cache_key": entry.cache_key,
         "run_id": entry.run_id,
         "project": entry.project,

@@ -61,7 +61,7 @@ class CachedOutputs:
         rows = [
             (
                 each.id, each.flow, each.task, each.created, each.expires, entry_state(each, now), each.ref.size_bytes,
-                _description(previews.get(each.ref.digest)), each.uses, each.pinned, shown_parameters(each.parameters),
+                _description(previews.get(each.ref.digest)), each.uses, each.pinned, shown_parameters(each.told_parameters),
                 each.cache_key, each.run_id, each.project,
             )
             for each in found

@@ -19,6 +19,7 @@ from flowbook.engine.cache_validators import (
 )
 from flowbook.engine.ports import CacheScope, NewOutput
 from flowbook.engine.remote_error import error_line
+from flowbook.engine.short_text import short_text
 from flowbook.engine.state import Cached, Failed, State
 from flowbook.engine.state_kinds import UNSTORED
 from flowbook.exceptions import FlowbookError
@@ -32,12 +33,12 @@ if TYPE_CHECKING:
     from flowbook.engine.ports import CachedOutput, OutputCache
     from flowbook.engine.task_code import TaskCode
 
-__all__ = ["cached_state", "foreseen_state", "hash_inputs", "short_text", "store_output", "task_code"]
+__all__ = ["cached_state", "foreseen_state", "hash_inputs", "store_output", "task_code"]
 
 #: As in `logging`, which is not loaded for this.
 _WARNING = 30
-_SHORT = (str, int, float, bool, type(None))
-_SHORT_CHARACTERS = 40
+#: Inputs of these kinds may be others than before the task ran.
+_MUTABLE = (list, dict, set)
 _ADVICE = "With @task(cache=True) a task runs again when its code or its inputs have changed."
 
 
@@ -152,14 +153,6 @@ def _difference(before: str | None, value: object) -> str:
     return f"{before}, now {now}" if before is not None and now is not None else ""
 
 
-def short_text(value: object) -> str | None:
-    """Return a value as it is shown beside an entry; None if it is long."""
-    if type(value) not in _SHORT:
-        return None
-    text = repr(value)
-    return text if len(text) <= _SHORT_CHARACTERS else None
-
-
 def _warn_of_stale(state: Cached, spec: TaskSpec, cache: OutputCache, run: RunPort) -> None:
     """Let the state say what it was made from, and the log once a task and run; the advice once a run."""
     found = ", ".join(f"{name} {text}".rstrip() for name, text in (state.stale_inputs or {}).items())
@@ -206,8 +199,9 @@ def store_output(spec: TaskSpec, cache: OutputCache, run: RunPort, inputs: Hashe
         if ref is None or ref.store is not cache.values:
             ref = cache.values.put(state.result)
         code, scope = task_code(spec, cache).hash, _scope(spec, cache, run.flow_name)
-        texts = {name: text for name in hashes if name in inputs and (text := short_text(inputs[name])) is not None}
-        output = NewOutput(scope, ref, created, expires, hashes, parameters, code, run.run_id, texts)
+        texts = _texts({name: inputs[name] for name in hashes if name in inputs and type(inputs[name]) not in _MUTABLE})
+        told = _texts({name: run.parameters[name] for name, each in parameters.items() if isinstance(each, dict)})
+        output = NewOutput(scope, ref, created, expires, hashes, parameters, code, run.run_id, texts, told)
         entry = cache.index.record(output)
         lost = _never_found_again(policy, inputs)
     except Exception as error:  # noqa: BLE001  # a full disk, a value that can't be pickled: the task has succeeded
@@ -225,6 +219,12 @@ def store_output(spec: TaskSpec, cache: OutputCache, run: RunPort, inputs: Hashe
         created=created,
         made_here=True,
     )
+
+
+def _texts(values: Mapping[str, object]) -> dict[str, str]:
+    """Return values as text by name, if they are short and no secrets."""
+    found = {name: short_text(value) for name, value in values.items() if not sounds_secret(name)}
+    return {name: text for name, text in found.items() if text is not None}
 
 
 def _stored_hashes(spec: TaskSpec, cache: OutputCache, inputs: HashedInputs) -> Mapping[str, str]:

@@ -39,6 +39,7 @@ class NewOutput(NamedTuple):
         input_hashes: content hash by argument.
         parameters: the flow's, as plain data.
         input_texts: short inputs as text, by argument, for people.
+        parameter_texts: parameters of which `parameters` has only a hash, if they are short, likewise.
     """
 
     scope: CacheScope
@@ -50,6 +51,7 @@ class NewOutput(NamedTuple):
     code_hash: str | None
     run_id: str
     input_texts: Mapping[str, str] = {}  # never changed
+    parameter_texts: Mapping[str, str] = {}  # never changed
 
 
 class CachedOutput(Protocol):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flowbook import config
 from flowbook.engine.cache_validators import ForeseenInputs, UnforeseenError, comparable, hash_of, reads_variables
 from flowbook.engine.gathering import given_by
-from flowbook.engine.output_cache import foreseen_state, short_text, task_code
+from flowbook.engine.output_cache import foreseen_state, task_code
+from flowbook.engine.short_text import short_text
 from flowbook.engine.steps import name_of
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import FlowbookError, UnpicklableError

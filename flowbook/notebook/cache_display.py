@@ -119,7 +119,7 @@ def cache_entries(store: Store, *, task: str | None, at: str | None) -> pd.DataF
         print(f"The newest {MOST_ENTRIES} entries; flowbook.cache.entries() lists all.")  # noqa: T201  # the cell's own output
     entries = [entry for entry in found.entries if moment is None or entry.is_valid(moment)]
     rows = [
-        (e.flow, e.task, e.created, e.expires, format_size(e.ref.size_bytes), e.uses, dict(e.parameters), e.id)
+        (e.flow, e.task, e.created, e.expires, format_size(e.ref.size_bytes), e.uses, e.told_parameters, e.id)
         for e in reversed(entries)
     ]
     table = pd.DataFrame(rows, columns=["flow", "task", "created", "expires", "size", "uses", "parameters", "id"])

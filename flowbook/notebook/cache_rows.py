@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.report import phrases
 from flowbook.report.cost_text import size_text
-from flowbook.report.secret_names import shown_value
+from flowbook.report.secret_names import MASK, shown_value, sounds_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,7 +33,7 @@ def entry_row(entry: EntryLike, at: float, kind: str, run: str) -> dict[str, Any
         "id": entry.id,
         "flow": entry.flow,
         "task": entry.task,
-        "parameters": parameters_text(entry.parameters),
+        "parameters": parameters_text(entry.told_parameters),
         "size_bytes": entry.ref.size_bytes,
         "size": size_text(entry.ref.size_bytes),
         "uses": entry.uses,
@@ -77,7 +77,7 @@ def parameters_text(parameters: Mapping[str, object] | None) -> str:
     for name, value in (parameters or {}).items():
         # The index stores only the hash of a parameter that isn't a scalar.
         if isinstance(value, dict) and isinstance(value.get("$hash"), str):
-            hashed.append(f"{name} #{value['$hash'][:8]}")
+            hashed.append(f"{name} {MASK if sounds_secret(name) else '#' + value['$hash'][:8]}")
         else:
             plain.append(f"{name} {phrases.parameter_text(shown_value(name, value))}")
     return phrases.shorten(", ".join(plain + hashed), 200)

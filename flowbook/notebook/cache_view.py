@@ -158,7 +158,7 @@ class CacheView:
             if wanted.get("flow", entry.flow) == entry.flow
             and wanted.get("task", entry.task) == entry.task
             and kind in {None, self._types.get(entry.ref.digest)}
-            and text in parameters_text(entry.parameters).lower().replace("=", " ")
+            and text in parameters_text(entry.told_parameters).lower().replace("=", " ")
         ]
 
     def _note(self, entries: Sequence[EntryLike]) -> None:

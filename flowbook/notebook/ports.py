@@ -140,6 +140,8 @@ class EntryLike(Protocol):
     @property
     def parameters(self) -> Mapping[str, object] | None: ...  # noqa: D102  # as in store.CacheEntry
     @property
+    def told_parameters(self) -> Mapping[str, object]: ...  # noqa: D102  # as in store.CacheEntry
+    @property
     def ref(self) -> ResultRef: ...  # noqa: D102  # as in store.CacheEntry
     @property
     def run_id(self) -> str | None: ...  # noqa: D102  # as in store.CacheEntry

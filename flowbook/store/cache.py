@@ -13,7 +13,7 @@ from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.ports import CacheScope
 from flowbook.exceptions import CacheEntryError
 from flowbook.results.reference import ResultRef
-from flowbook.store.cached_output import read_inputs, write_inputs
+from flowbook.store.cached_output import read_inputs, read_parameters, write_inputs, write_parameters
 from flowbook.store.queries import queries
 from flowbook.store.records import from_stamp, now
 from flowbook.store.store_errors import in_words
@@ -30,8 +30,6 @@ __all__ = ["NEVER", "Cache", "CacheEntry", "CacheScope"]
 #: Number of uses that are counted before they are written.
 _MOST_USES = 10_000
 _PAGE_ENTRIES = 100
-#: `json.loads` without its detection of the encoding.
-_from_json = json.JSONDecoder().decode
 #: The last day that both SQLite's REAL and `datetime` can express.
 NEVER = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
 
@@ -47,6 +45,7 @@ class CacheEntry:
         input_hashes: content hash by argument.
         input_texts: short inputs as text, by argument.
         parameters: the flow's parameters as plain JSON; other values as `{"$hash": …}`.
+        parameter_texts: these other values as text by name, as far as they are short.
         code_hash: of the task that made it.
         id: assigned by the store.
         uses: how often runs used it; other processes' uses may be counted late.
@@ -66,6 +65,7 @@ class CacheEntry:
     code_hash: str | None = None
     run_id: str | None = None
     input_texts: Mapping[str, str] = field(default_factory=dict)
+    parameter_texts: Mapping[str, str] = field(default_factory=dict)
     id: str = ""
     uses: int = 0
     pinned: bool = False
@@ -74,6 +74,11 @@ class CacheEntry:
     def is_valid(self, at: dt.datetime) -> bool:
         """Return whether it is valid at that moment."""
         return self.created <= at < self.expires
+
+    @property
+    def told_parameters(self) -> dict[str, Any]:
+        """The parameters for people: those of which only a hash is kept as text, where that is known."""
+        return {**self.parameters, **self.parameter_texts}
 
 
 class Cache:
@@ -197,7 +202,7 @@ class Cache:
         """Return the entry in a row of `cache_entry`."""
         (entry_id, project, flow, task, cache_key, created, expires, input_hashes, parameters, *rest) = row
         code_hash, digest, size_bytes, run_id, uses, pinned, dropped = rest
-        inputs = read_inputs(input_hashes)
+        inputs, given = read_inputs(input_hashes), read_parameters(parameters)
         return CacheEntry(
             project=project,
             flow=flow,
@@ -208,7 +213,8 @@ class Cache:
             cache_key=cache_key,
             input_hashes=inputs.hashes,
             input_texts=inputs.texts,
-            parameters=_plain(parameters),
+            parameters=given.plain,
+            parameter_texts=given.texts,
             code_hash=code_hash,
             run_id=run_id,
             id=entry_id,
@@ -216,11 +222,6 @@ class Cache:
             pinned=bool(pinned),
             dropped=from_stamp(dropped),
         )
-
-
-def _plain(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = {} if text == "{}" else _from_json(text)
-    return found
 
 
 def _row(entry: CacheEntry) -> tuple[object, ...]:
@@ -233,7 +234,7 @@ def _row(entry: CacheEntry) -> tuple[object, ...]:
         entry.created.timestamp(),
         entry.expires.timestamp(),
         write_inputs(entry.input_hashes, entry.input_texts),
-        json.dumps(dict(entry.parameters), separators=(",", ":")),
+        write_parameters(entry.parameters, entry.parameter_texts),
         entry.code_hash,
         bytes.fromhex(entry.ref.digest),
         entry.ref.size_bytes,

@@ -100,6 +100,7 @@ class CacheLookup:
             input_hashes=output.input_hashes,
             input_texts=output.input_texts,
             parameters=output.parameters,
+            parameter_texts=output.parameter_texts,
             code_hash=output.code_hash,
             run_id=output.run_id,
         )

@@ -14,9 +14,19 @@ if TYPE_CHECKING:
 
     from flowbook.store.values import Values
 
-__all__ = ["InlineRef", "Inputs", "OutputRow", "StoredOutput", "read_inputs", "write_inputs"]
+__all__ = [
+    "InlineRef",
+    "Inputs",
+    "OutputRow",
+    "Parameters",
+    "StoredOutput",
+    "read_inputs",
+    "read_parameters",
+    "write_inputs",
+    "write_parameters",
+]
 
-#: No argument has this name.
+#: No argument and no parameter has this name.
 _TEXTS = ""
 #: `json.loads` without its detection of the encoding and its search for spaces.
 _scan = json.scanner.make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # the stubs ask for its C twin
@@ -93,7 +103,7 @@ class StoredOutput:
     @property
     def parameters(self) -> dict[str, Any]:
         """The flow's parameters, as plain data."""
-        return _plain(self._row[5])
+        return read_parameters(self._row[5]).plain
 
     @property
     def code_hash(self) -> str | None:
@@ -117,6 +127,13 @@ class Inputs(NamedTuple):
     texts: dict[str, str]
 
 
+class Parameters(NamedTuple):
+    """The parameters of the run that made an entry: as plain data by name, and those of which that has only a hash as text."""
+
+    plain: dict[str, Any]
+    texts: dict[str, str]
+
+
 def read_inputs(text: str) -> Inputs:
     """Return what `write_inputs` wrote."""
     hashes = _plain(text)
@@ -126,7 +143,22 @@ def read_inputs(text: str) -> Inputs:
 
 def write_inputs(hashes: Mapping[str, str], texts: Mapping[str, str]) -> str:
     """Return both as the JSON of one column."""
-    found: dict[str, object] = dict(hashes)
+    return _written(hashes, texts)
+
+
+def read_parameters(text: str) -> Parameters:
+    """Return what `write_parameters` wrote."""
+    plain = _plain(text)
+    return Parameters(plain, plain.pop(_TEXTS, None) or {})
+
+
+def write_parameters(plain: Mapping[str, object], texts: Mapping[str, str]) -> str:
+    """Return both as the JSON of one column."""
+    return _written(plain, texts)
+
+
+def _written(plain: Mapping[str, object], texts: Mapping[str, str]) -> str:
+    found: dict[str, object] = dict(plain)
     if texts:
         found[_TEXTS] = dict(texts)
     return json.dumps(found, separators=(",", ":"))

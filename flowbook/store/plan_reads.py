@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook.results.code_source import read_sources
-from flowbook.store.cached_output import read_inputs
+from flowbook.store.cached_output import read_inputs, read_parameters
 from flowbook.store.queries import queries
 from flowbook.store.records import from_stamp
 from flowbook.store.store_errors import in_words
@@ -161,7 +161,7 @@ def _entry(  # noqa: PLR0913  # a row
         from_stamp(created),
         from_stamp(expires),
         read_inputs(inputs),
-        json.loads(parameters),
+        read_parameters(parameters).plain,
         code_hash,
         run_id,
         from_stamp(dropped),

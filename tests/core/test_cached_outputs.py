@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import enum
 from collections import Counter
+from uuid import UUID
 
-from flowbook import Flow, task
-from flowbook.engine import signals
+import pytest
+
+import flowbook
+from flowbook import Flow, Parameter, task
+from flowbook.engine import cache_validators, signals
 from flowbook.store import open_store
 from tests.core.run_programs import python, script
 
@@ -70,6 +75,47 @@ def test_a_task_whose_cached_output_is_damaged_runs_again(home):
     assert len(blobs) >= 1
     assert (len(ran), len(state.result[x].result)) == (2, 40_000)
     assert [line.text.split(":")[0] for line in flow.last_run.logs()] == ["A stored output was passed over"]
+
+
+class Level(enum.Enum):
+    LOW = 1
+    HIGH = 2
+
+
+@pytest.mark.parametrize(
+    "validator",
+    [
+        cache_validators.all_parameters,
+        cache_validators.partial_parameters_only(["day", "level"]),
+        cache_validators.all_inputs,
+    ],
+)
+def test_of_a_date_and_an_enums_member_the_text_is_kept_beside_the_hash(validator):
+    ran = []
+
+    @task(cache_for=dt.timedelta(hours=1), cache_validator=validator)
+    def load(day, level):
+        ran.append((day, level))
+        return level.name
+
+    with Flow("f") as flow:
+        day, level = Parameter("day", default=dt.date(2026, 1, 28)), Parameter("level", default=Level.LOW)
+        Parameter("api_token", default=UUID(int=7))()
+        load(day, level)
+    given = {"day": dt.date(2026, 1, 28), "level": Level.LOW, "api_token": UUID(int=7), "carriers": ("EV", "MQ")}
+    flow.add_task(Parameter("carriers", default=None))
+    for _ in range(2):
+        flow.run(given)
+    flow.run({**given, "level": Level.HIGH})
+
+    assert ran == [(dt.date(2026, 1, 28), Level.LOW), (dt.date(2026, 1, 28), Level.HIGH)]
+    first, _ = open_store().cache.entries()
+    assert (set(first.parameters), set(first.parameters["day"])) == (
+        {"api_token", "carriers", "day", "level"},
+        {"$hash"},
+    )
+    assert first.parameter_texts == {"carriers": "('EV', 'MQ')", "day": "2026-01-28", "level": "LOW"}
+    assert [each["level"] for each in flowbook.cache.entries()["parameters"]] == ["LOW", "HIGH"]
 
 
 def test_a_cached_output_is_not_used_where_the_trigger_fails():

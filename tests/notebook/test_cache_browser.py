@@ -251,12 +251,23 @@ def test_it_can_be_closed_twice(values: Values) -> None:
     assert browser.comm is None
 
 
-def test_a_parameter_of_which_only_a_hash_is_kept_is_told_by_its_beginning(values: Values) -> None:
-    kept = entry("e1", "clean", NOW, parameters={"origin": "JFK", "frame": {"$hash": "0123456789abcdef"}})
+def test_a_parameter_of_which_only_a_hash_is_kept_is_told_by_its_text_or_by_the_hashs_beginning(values: Values) -> None:
+    given = {
+        "origin": "JFK",
+        "day": {"$hash": "fe"},
+        "frame": {"$hash": "0123456789abcdef"},
+        "api_token": {"$hash": "ab"},
+        "pwd": {"$hash": "cd"},
+    }
+    texts = {"day": "2026-01-28", "api_token": "hunter2"}
+    kept = entry("e1", "clean", NOW, parameters=given, parameter_texts=texts)
 
     browser = RecordedBrowser(browse(kept), values, now=NOW.timestamp)
+    browser.hear("filter", parameters="day=2026-01")
 
-    assert browser.snapshot["entries"][0]["parameters"] == "origin JFK, frame #01234567"
+    assert [each["parameters"] for each in browser.snapshot["entries"]] == [
+        "origin JFK, day 2026-01-28, api_token *****, frame #01234567, pwd *****"
+    ]
 
 
 def _many(count: int = 2000) -> list[CacheEntry]:
