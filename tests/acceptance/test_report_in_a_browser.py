@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
+from playwright.sync_api import expect
 
+import flowbook
 from flowbook import Flow, Parameter, task, triggers
 from flowbook.notebook.run_report import write_report
 from tests.acceptance.lab import forbid_wait_for_function
 from tests.homes import home  # noqa: F401  # each test's own store
+from tests.killed_runs import KILLED, killed_run
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.browser]
 
@@ -239,3 +242,20 @@ def test_a_node_of_two_lines_holds_all_that_it_says_of_a_result_from_an_earlier_
     assert word is not None
     assert end is not None
     assert word["x"] + word["width"] < end["x"]
+
+
+def test_the_timeline_says_of_a_task_whose_process_was_killed_that_it_was(
+    opened: Callable[[Path], Page],
+    home: Path,  # noqa: F811  # the fixture
+    tmp_path: Path,
+) -> None:
+    run = flowbook.run(killed_run(home, tmp_path, KILLED))
+    write_report(run, tmp_path / "killed.html")
+
+    page = opened(tmp_path / "killed.html")
+    page.locator('[data-tab="timeline"]').click()
+
+    lane = page.locator('.lane[data-task="each[1]"]')
+    expect(lane).to_have_attribute("aria-label", "each[1]: Pending: its process ended while it ran")
+    expect(lane.locator(".gbar")).to_have_attribute("title", "its process ended while it ran")
+    expect(page.locator('.gbar[data-state="Running"]')).to_have_count(0)

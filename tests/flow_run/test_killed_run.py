@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import time
 
 import pytest
 
@@ -11,7 +10,6 @@ from flowbook import config
 from flowbook.api.app import create_app
 from flowbook.api.settings import ApiSettings
 from flowbook.cli.main import main
-from flowbook.engine.state import Running
 from flowbook.flow_run.process_end import record_lost
 from flowbook.notebook.panel_session import PanelSession
 from flowbook.notebook.run_overview import overview
@@ -19,51 +17,15 @@ from flowbook.notebook.runs_view import runs_view
 from flowbook.pages.stored_run import StoredRun
 from flowbook.store import open_store
 from tests.api.conftest import TOKEN, Client
-from tests.scripts import start
+from tests.killed_runs import KILLED, killed_run
 
-KILLED = """
-import time
-from flowbook import Flow, task
-
-@task
-def first(): return [1, 2, 3]
-
-@task
-def each(n):
-    while n != 1: time.sleep(0.01)
-    return n
-
-@task
-def last(_): ...
-
-with Flow("killed") as flow:
-    last(each.map(first()))
-flow.run(record=True)
-"""
 STATES = {"first": "Success", "each": "Pending", "each[0]": "Success", "each[1]": "Pending", "last": "Pending"}
 SAYS = "Its process ended while it ran; it is to run again."
 
 
 @pytest.fixture
 def run_id(home, tmp_path):
-    return _killed(home, tmp_path, KILLED)
-
-
-def _killed(home, folder, script):
-    """Return the id of a run whose process is killed while a task, or its second child, runs."""
-    store = open_store(home)
-    process = start(script, folder)
-    while not any(_runs(store, each.run_id) for each in store.runs.list()):
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.kill()
-    process.communicate()
-    return store.runs.list()[-1].run_id
-
-
-def _runs(store, run_id):
-    states = store.history.states(run_id)
-    return any(isinstance(states.get(key), Running) for key in ("each", "each[1]"))
+    return killed_run(home, tmp_path, KILLED)
 
 
 def _command(_, capsys):
@@ -128,7 +90,7 @@ COUNTS = {
 
 
 def test_no_list_counts_a_task_as_running(home, tmp_path, capsys):
-    run_id = _killed(home, tmp_path, KILLED.replace("each.map", "each"))
+    run_id = killed_run(home, tmp_path, KILLED.replace("each.map", "each"))
 
     found = {way: dict(count(run_id, capsys)) for way, count in COUNTS.items()}
 
