@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowbook.core.parameter import Parameter
+from flowbook.flow_run.decision import TypedText
 from flowbook.flow_run.typed_text import has_no_literal, read_like
 
 if TYPE_CHECKING:
@@ -14,9 +15,9 @@ __all__ = ["read_as_defaults"]
 
 
 def read_as_defaults(parameters: Iterable[Parameter], given: Mapping[str, object]) -> dict[str, object]:
-    """Return given values, with the texts among them read where a default is a date, an enum, a path and the like.
+    """Return given values: each `TypedText` read as its default, other texts only where that is a date, an enum and the like.
 
-    A parameter that reads texts itself, as `DateTimeParameter` does, gets its text.
+    A parameter that reads texts itself, as `DateTimeParameter` does, gets its text, or the literal that was typed.
 
     Raises:
         ParameterError: if a text is no value of its parameter's kind.
@@ -25,6 +26,6 @@ def read_as_defaults(parameters: Iterable[Parameter], given: Mapping[str, object
     read = dict(given)
     for name, value in given.items():
         like = defaults.get(name)
-        if isinstance(value, str) and has_no_literal(like):
-            read[name] = read_like(name, value, like)
+        if isinstance(value, TypedText) or (isinstance(value, str) and has_no_literal(like)):
+            read[name] = read_like(name, str(value), like)
     return read

@@ -26,9 +26,10 @@ ANSWERS = frozenset({"reject", "resume", "skip"})
 
 
 class TypedText(str):
-    """What a person typed for an input of a task that waits.
+    """What a person typed for an input of a task that waits, or for a parameter.
 
-    Whoever carries the decision out reads it as a value of the kind that the task waits with, see `typed_text`.
+    Whoever carries the decision out reads it as a value of the kind that the task waits with, see `typed_text`; of a
+    parameter, whoever knows its default.
     """
 
     __slots__ = ()

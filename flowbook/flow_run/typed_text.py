@@ -86,7 +86,7 @@ def _read(text: str, like: object) -> object:
     """Return the value that `text` stands for. Raises _UnlikeError."""
     if has_no_literal(like) and text.strip() != "None":
         return _member(text.strip(), type(like)) if isinstance(like, Enum) else _written(text.strip(), like)
-    value = _literal(text)
+    value = _literal(text, is_json=not isinstance(like, str))
     if type(like) not in _CONTAINERS or value is None or isinstance(value, type(like)):
         return value
     if isinstance(value, list) and not isinstance(like, dict):
@@ -95,14 +95,14 @@ def _read(text: str, like: object) -> object:
     raise _UnlikeError(f"Write e.g. {example}.")
 
 
-def _literal(text: str) -> object:
+def _literal(text: str, *, is_json: bool = True) -> object:
     stripped = text.strip()
     try:
         return ast.literal_eval(stripped)
     except _UNREADABLE:
         pass
     try:
-        return json.loads(stripped) if stripped.startswith(("[", "{")) else text
+        return json.loads(stripped) if is_json and stripped.startswith(("[", "{")) else text
     except _UNREADABLE:
         return text
 

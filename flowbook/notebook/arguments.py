@@ -15,7 +15,7 @@ from flowbook.flow_run.times import parse_time
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from flowbook.flow_runners import UniversalFlowRunner
 
@@ -23,7 +23,6 @@ __all__ = [
     "EXECUTORS",
     "parse_executor",
     "parse_flow_runner",
-    "parse_inputs",
     "parse_moment",
     "parse_parameters",
     "parse_value",
@@ -56,34 +55,22 @@ def parse_moment(text: str) -> dt.datetime:
         raise UsageError(msg) from error
 
 
-def parse_parameters(pairs: Iterable[str], namespace: Mapping[str, object]) -> dict[str, object]:
-    """Return `["origin=JFK", "k=$n"]` as values by name.
+def parse_parameters(
+    pairs: Iterable[str], namespace: Mapping[str, object], option: str = "--param"
+) -> dict[str, object]:
+    """Return `["origin=JFK", "k=$n"]` as values by name: texts as they were typed, or variables' values.
 
     Raises:
         UsageError: if one has no `=`, or names a variable that isn't there.
     """
-    return {name: parse_value(text, namespace) for name, text in _named(pairs, "--param")}
-
-
-def parse_inputs(pairs: Iterable[str], namespace: Mapping[str, object]) -> dict[str, object]:
-    """Return `["day=2026-02-01", "k=$n"]` as values by name: texts to be read as what they replace, or variables' values.
-
-    Raises:
-        UsageError: as `parse_parameters` does.
-    """
-    return {
-        name: parse_value(text, namespace) if text.startswith("$") else TypedText(text)
-        for name, text in _named(pairs, "--input")
-    }
-
-
-def _named(pairs: Iterable[str], option: str) -> Iterator[tuple[str, str]]:
+    found: dict[str, object] = {}
     for pair in pairs:
         name, equals, text = unquoted(pair).partition("=")
         if not equals or not name.strip().isidentifier():
             msg = f"{option} {pair!r} isn't NAME=VALUE. Write e.g. {option} origin=JFK."
             raise UsageError(msg)
-        yield name.strip(), text
+        found[name.strip()] = parse_value(text, namespace) if text.startswith("$") else TypedText(text)
+    return found
 
 
 def parse_value(text: str, namespace: Mapping[str, object]) -> object:

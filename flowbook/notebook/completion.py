@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 from IPython.core.completer import SimpleCompletion, context_matcher
 
 from flowbook.exceptions import FlowbookError
+from flowbook.flow_run.typed_text import written as written_value
 from flowbook.notebook.arguments import EXECUTORS, parse_value
 from flowbook.notebook.line_actions import ACTIONS, written
 from flowbook.store import open_store
@@ -175,5 +176,7 @@ def _parameters(flow: Flow | None, typed: str) -> Iterable[str]:
     defaults = [
         each.default for each in flow.parameters() if each.name == typed.partition("=")[0] and not each.required
     ]
-    texts = [str(each) if parse_value(str(each), {}) == each else repr(each) for each in defaults]
+    texts = [
+        written_value(each) or (str(each) if parse_value(str(each), {}) == each else repr(each)) for each in defaults
+    ]
     return [text for text in texts if len(text.split()) == 1]

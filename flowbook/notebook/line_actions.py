@@ -13,7 +13,7 @@ from flowbook.exceptions import FlowbookError, ResultGoneError, UnknownRunError,
 from flowbook.flow_run.recorded_decision import cancel_recorded
 from flowbook.flow_run.run_comparison import earlier_run
 from flowbook.flow_run.run_names import words_of_run
-from flowbook.notebook.arguments import parse_flow_runner, parse_inputs, parse_parameters
+from flowbook.notebook.arguments import parse_flow_runner, parse_parameters
 from flowbook.notebook.debugging import prepare_debugger
 from flowbook.notebook.earlier_output import earlier_output
 from flowbook.notebook.flow_deployments import FlowDeployments
@@ -362,7 +362,7 @@ class LineActions:
         self._answer(args)
 
     def _answer(self, args: Namespace) -> None:
-        inputs = parse_inputs(args.input, self._shell.user_ns)
+        inputs = parse_parameters(args.input, self._shell.user_ns, "--input")
         run = self._flows.run_in(args.name, ("Paused",))
         decided = Decided(args.action, tuple(args.tasks), args.note, inputs)
         gone_on = self._screen.loop.answer(run, decided, as_recorded=args.as_recorded)

@@ -159,12 +159,16 @@ def test_a_text_becomes_a_value_of_the_kind_of_its_default(tmp_path, capsys):
     path.write_text(
         "import datetime as dt\nfrom flowbook import Flow, Parameter\n"
         "with Flow('dated') as flow:\n    flow.add_task(Parameter('day', dt.date(2026, 1, 28)))\n"
+        "    flow.add_task(Parameter('pair', (1, 2)))\n"
     )
 
-    code, _, err = run(capsys, "run", "start", f"{path}:flow", "--param", "day=2026-02-01")
+    code, _, err = run(capsys, "run", "start", f"{path}:flow", "--param", "day=2026-02-01", "--param", "pair=[3, 4]")
     wrong = run(capsys, "run", "start", f"{path}:flow", "--param", "day=soon")
 
-    assert (code, flowbook.run("last").parameters) == (0, {"day": dt.date(2026, 2, 1)}), err
+    assert (code, flowbook.run("last").parameters) == (
+        0,
+        {"day": dt.date(2026, 2, 1), "pair": (3, 4)},
+    ), err
     assert wrong == (2, "", "flowbook: day is a date, and 'soon' isn't. Write e.g. 2026-01-28.\n")
 
 

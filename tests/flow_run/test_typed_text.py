@@ -68,6 +68,8 @@ KEY = UUID("12345678123456781234567812345678")
         ({"n": 1}, '{"n": true}', {"n": True}),
         (None, "JFK", "JFK"),
         (None, " a text ", " a text "),
+        ("{}", '{"n": null}', '{"n": null}'),
+        ("JFK", "20", 20),
         (None, " 7 ", 7),
         (None, "7", 7),
         (None, '["JFK", true]', ["JFK", True]),

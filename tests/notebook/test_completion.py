@@ -23,6 +23,7 @@ def clean(rows):
     return rows
 """
 BODY = 'clean(load(Parameter("origin", default="JFK"), Parameter("year", default=2013)))'
+DATED = 'load(Parameter("day", default=dt.date(2026, 1, 28)), 1)'
 
 
 @pytest.fixture
@@ -35,6 +36,13 @@ def _proposed(shell, text, cursor=None):
     """Return what a front end would show."""
     with provisionalcompleter():
         return [each.text for each in shell.Completer.completions(text, len(text) if cursor is None else cursor)]
+
+
+def test_tab_proposes_a_default_that_has_no_literal_as_one_writes_it(shell):
+    shell.run_cell("import datetime as dt")
+    shell.run_cell_magic("flow", "dated --quiet", DATED)
+
+    assert set(_proposed(shell, "%flow run dated --param day=")) == {"2026-01-28"}
 
 
 @pytest.mark.parametrize(

@@ -103,11 +103,11 @@ DATED = """publish(load([
 
 def test_a_text_on_a_line_becomes_a_value_of_the_kind_of_its_default(shell):
     shell.run_cell("import datetime as dt\nfrom pathlib import Path")
-    flow = _flow(shell, "delays --param day=2026-02-01 --param folder=other --param n=three", DATED)
+    flow = _flow(shell, "delays --param day=2026-02-01 --param folder=2024 --param n=three", DATED)
     first = flow.last_run.parameters
     shell.run_line_magic("flow", "run delays --param day=2026-03-01")
 
-    assert first == {"day": dt.date(2026, 2, 1), "folder": Path("other"), "n": "three"}
+    assert first == {"day": dt.date(2026, 2, 1), "folder": Path("2024"), "n": "three"}
     assert flow.last_run.parameters["day"] == dt.date(2026, 3, 1)
     for line in ("run delays --param day=soon", "plan delays --param day=soon", "deploy delays --param day=soon"):
         with pytest.raises(UsageError, match=r"^day is a date, and 'soon' isn't\. Write e\.g\. 2026-01-28\.$"):
