@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from flowbook.pages.stored_run import StoredRun
     from flowbook.results.reference import Preview
 
-__all__ = ["changes_of", "is_comparable", "shown_inputs", "waiting_inputs"]
+__all__ = ["changes_of", "is_comparable", "judged_by", "shown_inputs", "waiting_inputs"]
 
 _MOST_TEXT = 200
 #: Longer literals can't be changed on the page of a link, and what is typed may not be longer.
@@ -50,6 +50,14 @@ def waiting_inputs(run: StoredRun, key: str) -> Mapping[str, object]:
     return {} if state is None else state.cached_inputs
 
 
+def judged_by(run: StoredRun, key: str, name: str) -> str:
+    """Return the name by which an input is judged to be a secret: that of the parameter it comes from, if that sounds so."""
+    specs = run.graph.specs
+    spec = specs.get(parent_key(key))
+    sources = [] if spec is None else [specs[each.upstream] for each in spec.bindings if each.argument == name]
+    return next((each.key for each in sources if each.is_parameter and sounds_secret(each.key)), name)
+
+
 def shown_inputs(run: StoredRun, key: str, before: Approved | None) -> list[dict[str, Any]]:
     """Return what the task would get, in the order of its record: other tasks' outputs first.
 
@@ -63,13 +71,22 @@ def shown_inputs(run: StoredRun, key: str, before: Approved | None) -> list[dict
     given = waiting_inputs(run, key)
     names = [*(name for name in sources if name in given), *(name for name in given if name not in sources)]
     inputs = {} if before is None else before.inputs
-    return [
-        {**_shown(name, sources.get(name), given[name]), "before": _before(name, given[name], inputs)} for name in names
-    ]
+    found = []
+    for name in names:
+        judged, value = judged_by(run, key, name), given[name]
+        was = _before(judged, value, inputs[name]) if name in inputs else None
+        found.append({**_shown(judged, sources.get(name), value), "name": name, "before": was})
+    return found
 
 
 def is_comparable(name: str, value: object, before: object) -> bool:
-    """Return whether two values of an input are compared row by row: both are stored, differ, and are more than literals."""
+    """Return whether two values of an input are compared row by row: both are stored, differ, and are more than literals.
+
+    Args:
+        name: by which it is judged.
+        value: what the task would get.
+        before: what was approved.
+    """
     if sounds_secret(name) or not (is_reference(value) and is_reference(before)) or _is_same(value, before):
         return False
     if _literal(name, value) and _literal(name, before):
@@ -91,7 +108,7 @@ def changes_of(run: StoredRun, key: str, typed: Mapping[str, object]) -> dict[st
     given = waiting_inputs(run, key)
     found = {}
     for name, text in typed.items():
-        literal = _literal(name, given[name]) if name in given else ""
+        literal = _literal(judged_by(run, key, name), given[name]) if name in given else ""
         if not literal or not config.approval_may_change_inputs():
             msg = f"{key} has no input {shorten(name, 80)!r} that a link can change. Change it on the run's page."
             raise ArgumentError(msg, argument=name)
@@ -115,15 +132,16 @@ def _shown(name: str, source: str | None, value: object) -> dict[str, Any]:
     if preview is None:
         return {**found, "text": "It wasn't kept, so it can't be shown."}
     shown = masked_preview(preview)
-    digest = value.digest if shown == preview else ""  # by the hash of what is masked, a password could be guessed
+    digest = (
+        value.digest if {**preview, **shown} == preview else ""
+    )  # by the hash of what is masked, a password could be guessed
     return {**found, "preview": shown, "hash": digest, "text": shown["text"]}
 
 
-def _before(name: str, value: object, inputs: Mapping[str, object]) -> dict[str, Any] | None:
-    """Return how an input differs from what was approved; None if that had no such input, or it isn't to be shown."""
-    if name not in inputs or sounds_secret(name):
+def _before(name: str, value: object, old: object) -> dict[str, Any] | None:
+    """Return how an input differs from what was approved; None if it isn't to be shown."""
+    if sounds_secret(name):
         return None
-    old = inputs[name]
     if _is_same(value, old):
         return {"same": True, "text": "", "compares": False}
     return {"same": False, "text": _told(name, old), "compares": is_comparable(name, value, old)}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from flowbook import Flow, context, task
+from flowbook import Flow, Parameter, context, task
 from flowbook.triggers import manual_only
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "broken_off",
     "caching",
     "choosing",
+    "connecting",
     "differing",
     "failing",
     "hostile",
@@ -168,6 +169,20 @@ def choosing():
     """Return a flow with a task that waits with values that have no literal: of another task's, and of the flow's code."""
     with Flow("chosen") as flow:
         choose(newest(), Level.LOW, pathlib.PurePosixPath("data"), uuid.UUID(int=7))
+    return flow
+
+
+@task(trigger=manual_only)
+def connect(key, table):
+    """Is this the right account?"""
+    return key, table
+
+
+def connecting():
+    """Return a flow with a task that gets secrets of parameters under names that don't sound so."""
+    table = pd.DataFrame({"a": ["hunter2"]})
+    with Flow("connected") as flow:
+        connect(Parameter("api_token", default="hunter2"), Parameter("db_password", default=table))
     return flow
 
 

@@ -183,7 +183,7 @@ def test_a_date_and_an_enums_member_can_be_changed_unless_their_name_sounds_secr
         "level": "LOW",
         "folder": "data",
     }
-    assert "members" not in shown["level"]["preview"]
+    assert ("members" in shown["level"]["preview"], bool(shown["level"]["hash"])) == (False, True)
 
 
 def test_a_date_and_an_enums_member_are_read_as_what_they_replace(anybody, store, choice):
@@ -214,6 +214,25 @@ def test_what_is_no_date_or_member_leaves_the_link_good(anybody, store, choice, 
 
     assert answer == {"ok": False, "text": why}
     assert store.approvals.find(choice).used is None
+
+
+def test_a_secret_of_a_parameter_is_masked_whatever_the_argument_is_called(anybody, store):
+    first = flowbook.run(run_of(flows.connecting()))
+    first.resume("connect", by="ana")
+    first.wait(20)
+    token = link_of(store, run_of(flows.connecting()))["connect"]
+
+    shown = anybody("GET", f"/approve/{token}/shown")
+    refused = anybody("POST", f"/approve/{token}/decide", json={"action": "resume", "inputs": {"key": "x"}}).json()
+    tables = [anybody("GET", f"/approve/{token}/{what}", params={"name": "table"}) for what in ("rows", "diff")]
+
+    assert "hunter2" not in shown.text
+    assert {each["name"]: (each["hash"], each["changeable"], each["before"]) for each in shown.json()["inputs"]} == {
+        "key": ("", False, None),
+        "table": ("", False, None),
+    }
+    assert refused["text"] == "connect has no input 'key' that a link can change. Change it on the run's page."
+    assert [each.status_code for each in tables] == [422, 422]
 
 
 def test_no_input_can_be_changed_where_that_is_switched_off(anybody, store, token, monkeypatch):
