@@ -113,6 +113,7 @@ def test_a_flow_that_is_served_again_has_the_new_schedule_alone(serve, flow):
 
 
 SCRIPT = """
+import signal
 import sys
 import flowbook
 from flowbook import Flow, task
@@ -125,6 +126,7 @@ with Flow("scripted") as flow:
     load()
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
     served = flowbook.serve(flow, "every 1 second")
     print(served, flush=True)
     served.wait()
