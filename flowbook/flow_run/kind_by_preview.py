@@ -10,9 +10,9 @@ import datetime as dt
 import json
 import re
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, Flag
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from flowbook.exceptions import ParameterError
@@ -59,7 +59,7 @@ _CONTAINERS: Mapping[str, object] = {"list": [], "dict": {}, **_WRITTEN_AS_LISTS
 #: A longer repr isn't read.
 _MOST_CHARACTERS = 1000
 #: How a member of an enum is shown: `<Level.HIGH: 2>`, or `re.DOTALL`.
-_SHOWN_MEMBER = re.compile(r"<?\w+\.(?P<name>\w+)(?::|$)")
+_SHOWN_MEMBER = re.compile(r"<?\w+\.(?P<name>[\w|]+)(?::|$)")
 
 
 def like_of(preview: Preview | None) -> object:
@@ -75,7 +75,7 @@ def like_of(preview: Preview | None) -> object:
     kind, shown = str(preview.get("type")), str(preview.get("repr"))
     members = preview.get("members")
     if isinstance(members, dict) and members:
-        return _member(kind, members, shown)
+        return _member(Flag if preview.get("is_flag") else Enum, kind, members, shown)
     if kind not in _KINDS or len(shown) > _MOST_CHARACTERS:
         return _CONTAINERS.get(kind, _KINDS.get(kind))
     try:
@@ -105,13 +105,16 @@ def typed_if_like(value: object, preview: Preview | None) -> object:
     return value
 
 
-def _member(kind: str, members: Mapping[str, str], shown: str) -> object:
-    name = _name_in(shown)
+def _member(base: type[Enum], kind: str, members: Mapping[str, str], shown: str) -> object:
     try:
-        stand_in = Enum(kind.rpartition(".")[2], {each: _literal(text) for each, text in members.items()})  # type: ignore[misc]  # not of this module
-        return stand_in[name] if name in stand_in.__members__ else next(iter(stand_in))
+        stand_in: Any = base(kind.rpartition(".")[2], {each: _literal(text) for each, text in members.items()})  # type: ignore[call-arg]  # not of this module
+        first = next(iter(stand_in))
     except (ValueError, TypeError, StopIteration):  # names that no enum of ours may have
         return None
+    try:
+        return read_like("", _name_in(shown), first)
+    except ParameterError:
+        return first
 
 
 def _name_in(shown: str) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ast
 import datetime as dt
+import functools
 import json
+import operator
 from decimal import Decimal, InvalidOperation
-from enum import Enum
+from enum import Enum, Flag
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
@@ -42,14 +44,14 @@ _UTC = ("datetime.timezone.utc", "timezone.utc", "datetime.UTC", "dt.UTC", "UTC"
 
 def has_no_literal(value: object) -> bool:
     """Return whether a value is a date, an enum's member, a path and the like: a literal in Python can't say it."""
-    return isinstance(value, (Enum, *_WRITTEN))
+    return isinstance(value, (Enum, *_WRITTEN)) and type(value).__name__ != "NaTType"  # pandas' None
 
 
 def written(value: object) -> str:
     """Return the text by which a person may write a value that has no literal; "" for all other values."""
     if isinstance(value, Enum):
         return value.name if isinstance(value.name, str) else ""
-    if not isinstance(value, _WRITTEN):
+    if not has_no_literal(value):
         return ""
     return repr(value) if isinstance(value, dt.timedelta) else str(value)
 
@@ -90,7 +92,10 @@ def _read(text: str, like: object) -> object:
     if type(like) not in _CONTAINERS or value is None or isinstance(value, type(like)):
         return value
     if isinstance(value, list) and not isinstance(like, dict):
-        return type(like)(value)  # type: ignore[call-arg]  # a tuple or a set
+        try:
+            return type(like)(value)  # type: ignore[call-arg]  # a tuple or a set
+        except TypeError:  # a set of lists
+            pass
     example = '{"n": 1}' if isinstance(like, dict) else '["JFK", "EWR"]'
     raise _UnlikeError(f"Write e.g. {example}.")
 
@@ -109,17 +114,40 @@ def _literal(text: str, *, is_json: bool = True) -> object:
 
 def _member(text: str, kind: type[Enum]) -> Enum:
     """Return a member by its name, with that of its class or without, as Python shows it, or by its value."""
-    shown = {repr(member): member for member in kind} | {str(member): member for member in kind}
+    shown = {each: member for member in kind for each in _shown(member)}
     named = kind.__members__ | {f"{kind.__name__}.{each}": member for each, member in kind.__members__.items()}
     if text in named or text in shown:
         return named[text] if text in named else shown[text]
-    value = _literal(text)
-    found = [member for member in kind if type(member.value) is type(value) and member.value == value]
+    found = [*_with_value(_literal(text), kind), *_with_value(text, kind), *_flags(text, kind)]
     if found:
         return found[0]
     members = [*kind.__members__]
     more = f" and {len(members) - _MOST_MEMBERS} more" if len(members) > _MOST_MEMBERS else ""
-    raise _UnlikeError(f"It is one of {', '.join(members[:_MOST_MEMBERS])}{more}.")
+    several = f", or several, as in {'|'.join(members[:2])}" if issubclass(kind, Flag) and len(members) > 1 else ""
+    raise _UnlikeError(f"It is one of {', '.join(members[:_MOST_MEMBERS])}{more}{several}.")
+
+
+def _shown(member: Enum) -> tuple[str, ...]:
+    try:
+        return repr(member), str(member)
+    except Exception:  # noqa: BLE001  # the user's own methods
+        return ()
+
+
+def _with_value(value: object, kind: type[Enum]) -> list[Enum]:
+    return [member for member in kind if type(member._value_) is type(value) and member._value_ == value]
+
+
+def _flags(text: str, kind: type[Enum]) -> list[Enum]:
+    """Return what several flags are together, by their names, as Python shows them, or by their number."""
+    if not issubclass(kind, Flag):
+        return []
+    number = _literal(text)
+    names = [each.strip().removeprefix(f"{kind.__name__}.") for each in text.strip("<>").partition(":")[0].split("|")]
+    try:
+        return [kind(number) if type(number) is int else functools.reduce(operator.or_, [kind[each] for each in names])]
+    except _UNREADABLE:
+        return []
 
 
 def _written(text: str, like: object) -> object:
@@ -134,7 +162,12 @@ def _written(text: str, like: object) -> object:
             named = {str(each.arg): _argument(each.value) for each in call.keywords}
             return kind(*map(_argument, call.args), **named)
         plain = _literal(text) if text[:1] in {"'", '"'} else text
-        return _in_zone(kind.fromisoformat(plain), like) if isinstance(like, (dt.date, dt.time)) else kind(plain)
+        if not isinstance(like, (dt.date, dt.time)):
+            return kind(plain)
+        read = kind.fromisoformat(plain)
+        if hasattr(read, "nanosecond"):  # of pandas, whose `fromisoformat` drops them
+            read = kind(plain)
+        return _in_zone(read, like)
     except _UNREADABLE:
         example = repr(like).removeprefix("datetime.") if isinstance(like, dt.timedelta) else str(like)
         raise _UnlikeError(f"Write e.g. {example}.") from None

@@ -21,6 +21,8 @@ __all__ = ["masked_preview", "masked_value", "named_preview"]
 
 #: Types of values that are no secret, whatever their name.
 _HARMLESS = ("bool", "NoneType")
+#: What the store keeps of an enum, for whoever reads what a person types.
+_UNTOLD = ("is_flag", "members")
 
 
 def named_preview(name: str, preview: Preview | None) -> Preview | None:
@@ -30,7 +32,7 @@ def named_preview(name: str, preview: Preview | None) -> Preview | None:
     """
     if preview is None or preview.get("page") is not None or preview.get("type") in _HARMLESS:
         return preview
-    found: Any = {part: each for part, each in preview.items() if part != "members"}
+    found: Any = {part: each for part, each in preview.items() if part not in _UNTOLD}
     if sounds_secret(name):
         found.update(kind="text", text=MASK, repr=MASK, body=None)
         return found  # type: ignore[no-any-return]  # a preview as it came
@@ -40,7 +42,7 @@ def named_preview(name: str, preview: Preview | None) -> Preview | None:
 
 def masked_preview(preview: Preview) -> Preview:
     """Return a stored preview with what is likely a secret masked; a picture stays as it is."""
-    found: Any = {part: each for part, each in preview.items() if part != "members"}
+    found: Any = {part: each for part, each in preview.items() if part not in _UNTOLD}
     for name in ("text", "repr"):
         if isinstance(preview.get(name), str):
             found[name] = shown_text(found[name])

@@ -11,7 +11,7 @@ import re
 import reprlib
 import sys
 from collections.abc import Collection, Sized
-from enum import Enum
+from enum import Enum, Flag
 from typing import TYPE_CHECKING
 
 from flowbook.results import foreign_frames, preview_picture, preview_tree
@@ -96,8 +96,10 @@ def _describe(value: object) -> Preview:
         found["body"] = value[:_REPR_CHARACTERS] + (f"\n… and {more:,} more characters" if more > 0 else "")
     if isinstance(value, Enum) and len(type(value).__members__) <= _MOST_MEMBERS:
         found["members"] = {
-            name: _repr(each.value)[:_TEXT_CHARACTERS] for name, each in type(value).__members__.items()
+            name: _repr(each._value_)[:_TEXT_CHARACTERS] for name, each in type(value).__members__.items()
         }
+        if isinstance(value, Flag):
+            found["is_flag"] = True
     return found
 
 
@@ -193,7 +195,7 @@ def _repr(value: object) -> str:
     try:
         if type(value) in _CONTAINERS:
             text = _brief.repr(value)
-        elif isinstance(value, str | bytes | bytearray):
+        elif isinstance(value, str | bytes | bytearray) and not isinstance(value, Enum):
             text = repr(value[:_REPR_CHARACTERS])
         elif isinstance(value, Sized) and len(value) > _MANY and isinstance(value, Collection):
             text = f"<{_class(value)} of {len(value):,}>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from decimal import Decimal
-from enum import Enum, IntEnum
+from enum import Enum, Flag, IntEnum, StrEnum
 from pathlib import Path
 from uuid import UUID
 
@@ -29,6 +29,20 @@ class Size(IntEnum):
     ALL = 1
 
 
+class Origin(StrEnum):
+    JFK = "jfk"
+    EWR = "ewr"
+
+
+class Code(str, Enum):  # noqa: UP042  # is shown otherwise than a StrEnum
+    JFK = "20"
+
+
+class Access(Flag):
+    READ = 1
+    WRITE = 2
+
+
 class Own:
     def __repr__(self):
         return "Level.HIGH"
@@ -50,6 +64,11 @@ NOON = dt.datetime(2026, 1, 2, 12, tzinfo=dt.UTC)
         (Level.LOW, "LOW"),
         (Level.HIGH, "HIGH"),
         (Size.ALL, "ALL"),
+        (Origin.JFK, "JFK"),
+        (Code.JFK, "JFK"),
+        (Access.READ, "READ"),
+        (Access.READ | Access.WRITE, "READ|WRITE"),
+        (Access(0), ""),
         (re.DOTALL, "DOTALL"),
         (re.DOTALL | re.VERBOSE, ""),
         (7, ""),
@@ -68,6 +87,7 @@ def test_what_is_typed_is_checked_by_a_preview():
         "HIGH"
     ] * 4
     assert read_like("x", "[3, 4]", pair) == (3, 4)
+    assert read_like("x", "READ|WRITE", like_of(describe(Access.READ))).name == "READ|WRITE"
     for like, message in (
         (level, "x is a Level, and 'MIDDLE' isn't. It is one of LOW, HIGH."),
         (day, "x is a date, and 'MIDDLE' isn't. Write e.g. 2026-01-02."),
