@@ -2,8 +2,8 @@
 
 /** What can be pressed. */
 const CONTROLS = "[data-action], [data-entry], a[href], button, input, summary";
-/** What a control says besides what it is for. */
-const SAID = new Set(["title", "state", "key"]);
+/** What a control's data say besides what it is for. */
+const SAID = new Set(["title", "state", "word", "outcome", "differs", "progress"]);
 
 /**
  * Click, until the signal ends, what took the place of a pressed control.
@@ -14,6 +14,8 @@ const SAID = new Set(["title", "state", "key"]);
 export function keepPresses(root, signal) {
   /** @type {{target: Element, control: Element} | null} */
   let pressed = null;
+  /** What is to be clicked unless the browser does. @type {Element | null} */
+  let due = null;
   const press = (/** @type {MouseEvent} */ event) => {
     const control = controlOf(event.target);
     pressed = control && event.button === 0 && event.target instanceof Element ? { target: event.target, control } : null;
@@ -26,11 +28,17 @@ export function keepPresses(root, signal) {
     if (!before || before.target.isConnected || event.button !== 0 || !control || !isSame(control, before.control)) return;
     const { ctrlKey, shiftKey, altKey, metaKey, clientX, clientY } = event;
     const about = { bubbles: true, cancelable: true, composed: true, detail: 1, ctrlKey, shiftKey, altKey, metaKey, clientX, clientY };
-    control.dispatchEvent(new MouseEvent("click", about));
+    due = control;
+    // Where a part of the control was pressed, and only that was drawn anew, some browsers click the control: right after this event.
+    setTimeout(() => due === control && control.dispatchEvent(new MouseEvent("click", about)));
+  };
+  const click = (/** @type {MouseEvent} */ event) => {
+    if (controlOf(event.target) === due) due = null;
   };
   // While an event is on its way down, nothing has answered it.
   root.addEventListener("mousedown", press, { capture: true, signal });
   root.addEventListener("mouseup", release, { capture: true, signal });
+  root.addEventListener("click", click, { capture: true, signal });
 }
 
 /** @param {EventTarget | null} target */
@@ -39,9 +47,9 @@ const controlOf = (target) => (target instanceof Element ? target.closest(CONTRO
 /** Whether two controls are for the same. @param {Element} one @param {Element} other */
 const isSame = (one, other) => one === other || (one.tagName === other.tagName && purposeOf(one) === purposeOf(other));
 
-/** What a control is for: its data, or what it leads to, or else its text. @param {Element} control */
+/** What a control is for: where it leads to, and its data, or else its name and text. @param {Element} control */
 function purposeOf(control) {
   const data = Object.entries(/** @type {HTMLElement} */ (control).dataset).filter(([name]) => !SAID.has(name));
-  const name = control.getAttribute("aria-label") ?? "";
-  return JSON.stringify([data, control.getAttribute("href"), control.getAttribute("name"), name, data.length ? "" : control.textContent]);
+  const names = ["name", "aria-label"].map((name) => control.getAttribute(name));
+  return JSON.stringify([control.getAttribute("href"), data.length ? data : [...names, control.textContent]]);
 }
