@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from enum import Enum
 from typing import TYPE_CHECKING, cast
 
 from flowbook.engine.answer import Answer, AnswerAction
 from flowbook.engine.events import InputChange
+from flowbook.engine.remote_error import safe_str
 from flowbook.engine.task_keys import parent_key
-from flowbook.exceptions import ArgumentError, UnpicklableError
+from flowbook.exceptions import ArgumentError, ParameterError, UnpicklableError
 from flowbook.flow_run.decision import TypedText
 from flowbook.report.phrases import listed
 from flowbook.report.secret_names import shown_text, sounds_secret
@@ -105,19 +107,32 @@ def _read_inputs(spec: TaskSpec, waits_with: Mapping[str, object], inputs: Mappi
     for name, text in inputs.items():
         if isinstance(text, TypedText):
             usual = taken[name].default if name in taken else inspect.Parameter.empty
-            like = _loaded(waits_with.get(name, None if usual is inspect.Parameter.empty else usual))
+            like = _like(name, waits_with.get(name, None if usual is inspect.Parameter.empty else usual))
             found[name] = read_like(name, str(text), like, is_secret=sounds_secret(sources.get(name, "")))
     return found
 
 
-def _loaded(value: object) -> object:
-    """Return a value that a task waits with; None if it is too large to be read for its kind, or can't be loaded."""
+def _like(name: str, value: object) -> object:
+    """Return what a task waits with; if that is too large to be read for its kind, or can't be loaded, what is like it.
+
+    Raises:
+        ParameterError: if it is a member of an enum whose class isn't here.
+    """
     if not is_reference(value):
         return value
+    why = "It is too large."
     try:
-        return value.load() if value.size_bytes <= _MOST_TYPED_BYTES else None
-    except BaseException:  # noqa: BLE001  # loading a value runs user code: unpickling
-        return None
+        if value.size_bytes <= _MOST_TYPED_BYTES:
+            return value.load()
+    except BaseException as error:  # noqa: BLE001  # loading a value runs user code: unpickling
+        why = safe_str(error)
+    from flowbook.flow_run.kind_by_preview import like_of  # noqa: PLC0415  # likewise
+
+    like = like_of(None if value.store is None else value.store.preview(value))
+    if isinstance(like, Enum):
+        msg = f"{name} is a member of {type(like).__name__}, which can't be read here: {why}"
+        raise ParameterError(msg, names=[name])
+    return like
 
 
 def _change_text(before: Mapping[str, object], name: str, after: object) -> str:

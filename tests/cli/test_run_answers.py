@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -127,6 +129,48 @@ def test_an_input_is_read_as_what_the_task_waits_with(capsys):
 
     assert (refused[0], refused[2]) == (2, "flowbook: day is a date, and 'tomorrow' isn't. Write e.g. 2026-01-28.\n")
     assert (code, flowbook.run(flow.last_run.run_id)["choose"].result) == (0, [dt.date(2026, 2, 1), Path("2024")])
+
+
+LEVELS = """
+import enum
+
+from flowbook import Flow, task, triggers
+
+
+class Level(enum.Enum):
+    LOW = 1
+    HIGH = 2
+
+
+@task
+def level():
+    return Level.LOW
+
+
+@task(trigger=triggers.manual_only)
+def choose(level):
+    return level
+
+
+with Flow("levels") as flow:
+    choose(level())
+"""
+
+
+def test_a_member_of_a_class_that_is_not_here_is_refused_and_the_file_of_the_flow_has_it(capsys, tmp_path):
+    file = tmp_path / "levels_of_a_file.py"
+    file.write_text(LEVELS, "utf-8")
+    subprocess.run([sys.executable, "-m", "flowbook", "run", "start", str(file)], check=True, capture_output=True)
+
+    refused = _run(capsys, "run", "resume", "levels", "choose", "--input", "level=HIGH")
+    done = _run(capsys, "run", "resume", "levels", "choose", "--input", "level=HIGH", "--flow", str(file))
+
+    assert refused[0] != 0
+    assert refused[2].startswith(
+        "flowbook: level is a member of Level, which can't be read here: A stored value can't be read here: "
+    )
+    assert done[0] == 0
+    assert flowbook.run("levels")["choose"].result.name == "HIGH"
 
 
 @pytest.mark.parametrize(
