@@ -21,6 +21,7 @@ from flowbook.flow_run.plain_values import plain_value
 from flowbook.flow_run.recorded_cancel import cleanups_due, record_cancelled
 from flowbook.flow_run.recording import Recording
 from flowbook.flow_run.resume_plan import broken_off, tasks_concerned
+from flowbook.flow_run.resume_plan import waiting as that_wait
 from flowbook.flow_run.run_to_come import lacking_secrets, refuse_what_stays
 from flowbook.flow_run.stored_inputs import StoredInputs
 from flowbook.flow_run.submission import Submission, emit_submitted
@@ -132,11 +133,12 @@ def inputs_of_json(store: Store, run_id: str, keys: Sequence[str], given: Mappin
     Args:
         store: has the run.
         run_id: of the run.
-        keys: of the one task that gets them.
+        keys: of the one task that gets them; for a mapped task, its one child that waits.
         given: by argument.
     """
-    state = store.history.states(run_id).get(keys[0]) if len(keys) == 1 and given else None
-    waits_with = {} if state is None else state.cached_inputs
+    states = store.history.states(run_id) if len(keys) == 1 and given else {}
+    found = that_wait(states, keys)
+    waits_with = states[found[0]].cached_inputs if len(found) == 1 else {}
     return {name: typed_if_like(value, _preview(waits_with.get(name))) for name, value in given.items()}
 
 
@@ -168,7 +170,13 @@ def _check_tasks(recording: Recording, decision: Decision) -> None:
 def _check_inputs(recording: Recording, decision: Decision) -> None:
     (key,) = decision.keys
     task = next(each for each in recording.record.graph["tasks"] if each["key"] in {key, parent_key(key)})
-    state = recording.store.history.states(recording.run_id).get(key)
+    states = recording.store.history.states(recording.run_id)
+    found = that_wait(states, decision.keys)
+    if len(found) > 1:
+        they = listed(found, MOST_NAMED)
+        msg = f"Changed inputs are for one task, and {len(found):,} wait: {they}. Name the one that gets them."
+        raise ArgumentError(msg, keys=found, field="inputs")
+    state = states.get(found[0] if found else key)
     names = {*task.get("inputs", {}), *({} if state is None else state.cached_inputs)}
     if unknown := [name for name in decision.inputs if name not in names]:
         there = ", ".join(sorted(names)) or "none"

@@ -84,6 +84,48 @@ def test_json_of_another_kind_is_refused_before_anything_happens(call, choice, i
     assert "hunter2" not in answer.text
 
 
+@task
+def days(number):
+    return [dt.date(2026, 1, 1 + each) for each in range(number)]
+
+
+@task(trigger=triggers.manual_only)
+def check(day):
+    return day
+
+
+def _mapped(number):
+    with Flow("mapped") as flow:
+        check.map(days(number))
+    run = flow.start(record=True)
+    run.wait()
+    return run
+
+
+def test_json_for_the_only_child_of_a_mapped_task_is_read_as_what_that_waits_with(call):
+    run = _mapped(1)
+
+    answer = _ask(call, run, "resume", tasks=["check"], inputs={"day": "2026-02-01"})
+    found = flowbook.run(run.run_id)
+    found.wait()
+
+    assert answer.status_code == 200, answer.text
+    assert found["check[0]"].result == dt.date(2026, 2, 1)
+
+
+def test_inputs_for_several_children_of_a_mapped_task_are_refused_before_anything_happens(call):
+    run = _mapped(2)
+
+    answer = _ask(call, run, "resume", tasks=["check"], inputs={"day": "2026-02-01"})
+
+    assert answer.status_code == 422
+    assert (answer.json()["field"], answer.json()["detail"]) == (
+        "inputs",
+        "Changed inputs are for one task, and 2 wait: check[0] and check[1]. Name the one that gets them.",
+    )
+    assert type(flowbook.run(run.run_id).state).__name__ == "Paused"
+
+
 def test_what_waits_is_told(call):
     run = approved().start(record=True)
     run.wait()
