@@ -285,6 +285,22 @@ def test_hostile_texts_run_nothing_and_a_values_own_scripts_only_in_their_frame(
     careless.close()
 
 
+def test_a_press_on_a_run_chooses_no_other_one_that_comes_to_stand_there(
+    server: Server, open_page: Callable[..., Page]
+) -> None:
+    before = server.run_of("partly")
+    page = open_page("/")
+
+    page.locator(f'tr[data-run="{before}"]').get_by_role("checkbox").hover()
+    page.mouse.down()
+    later = server.run_of("partly")
+    page.locator(f'tr[data-run="{later}"]').wait_for()
+    page.mouse.up()
+    page.evaluate("new Promise((done) => setTimeout(done))")  # what is due by then has been done
+
+    assert page.locator("input:checked").count() == 0
+
+
 def test_two_runs_are_chosen_and_compared_without_running_what_they_gave(
     open_page: Callable[..., Page], server: Server
 ) -> None:

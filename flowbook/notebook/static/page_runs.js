@@ -92,7 +92,7 @@ class RunsPage {
 
   /** Choose a run to compare it, or no longer; a third one takes the place of the first, and one of another flow that of both. @param {HTMLInputElement} box */
   #choose(box) {
-    const id = box.closest("tr")?.dataset.run;
+    const id = box.dataset.run;
     const run = this.#all(this.#sent?.runs ?? []).find((each) => each.id === id);
     if (!run) return;
     const others = this.#chosen.filter((each) => each.id !== run.id && each.flow === run.flow);
@@ -102,7 +102,7 @@ class RunsPage {
 
   #showChosen() {
     const ids = new Set(this.#chosen.map(({ id }) => id));
-    for (const box of this.#body.querySelectorAll("input")) box.checked = ids.has(box.closest("tr")?.dataset.run ?? "");
+    for (const box of this.#body.querySelectorAll("input")) box.checked = ids.has(box.dataset.run ?? "");
     const [old, now] = [...this.#chosen].sort((a, b) => a.number - b.number);
     this.#bar.hidden = !old;
     const said = old && !now ? `Run ${old.number} of ${old.flow} is chosen; choose another one to compare it with.` : "2 chosen";
@@ -249,7 +249,12 @@ function rowOf(run, { what, where, when, took, action, isPrimary }) {
     { class: "row tight nowrap" },
     run.started === null
       ? ""
-      : dom.h("input", { type: "checkbox", "data-action": "choose-run", "aria-label": `Choose ${run.flow} run ${run.number} to compare it` }),
+      : dom.h("input", {
+          type: "checkbox",
+          "data-action": "choose-run",
+          "data-run": run.id,
+          "aria-label": `Choose ${run.flow} run ${run.number} to compare it`,
+        }),
     glyph(run.state),
     dom.h("b", { title: run.flow }, middleCut(run.flow, NAME_MOST)),
     dom.h("span", { class: "dim" }, `run ${run.number}`),
