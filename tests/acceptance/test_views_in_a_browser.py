@@ -105,9 +105,10 @@ def test_a_compact_sheet_has_the_rules_of_the_whole_one(show: Callable[..., Page
         ("b => b.firstChild.replaceWith(b.firstChild.cloneNode(true))", 1),
         ("b => b", 1),
         ("b => { const other = b.cloneNode(true); other.dataset.task = 'clean'; b.replaceWith(other); }", 0),
+        ("b => { const other = b.cloneNode(true); delete other.dataset.task; b.replaceWith(other); }", 0),
         ("b => b.remove()", 0),
     ],
-    ids=["drawn-anew", "its-parts-drawn-anew", "left-alone", "another-in-its-place", "gone"],
+    ids=["drawn-anew", "its-parts-drawn-anew", "left-alone", "another-in-its-place", "one-of-the-run", "gone"],
 )
 def test_a_press_counts_once_where_its_control_is_drawn_anew_before_the_button_is_released(
     show: Callable[..., Page], meanwhile: str, clicks: int
@@ -124,6 +125,29 @@ def test_a_press_counts_once_where_its_control_is_drawn_anew_before_the_button_i
     page.evaluate("new Promise((done) => setTimeout(done))")  # what is due by then has been done
 
     assert len(sent(page, "resume")) == clicks
+
+
+@pytest.mark.parametrize(("name", "clicks"), [("Change month", 1), ("Change year", 0)])
+def test_a_press_on_a_button_of_one_row_is_none_on_that_of_another(
+    show: Callable[..., Page], name: str, clicks: int
+) -> None:
+    page = show("show=running")
+    panel = page.locator('[data-flowbook="panel"]')
+    panel.evaluate("""panel => {
+      panel.insertAdjacentHTML("afterbegin", '<button data-action="change" aria-label="Change month">Change</button>');
+      panel.addEventListener("click", () => { window.clicks = (window.clicks ?? 0) + 1; });
+    }""")
+    change = panel.locator('[data-action="change"]')
+
+    change.hover()
+    page.mouse.down()
+    change.evaluate(
+        "(b, name) => { const other = b.cloneNode(true); other.ariaLabel = name; b.replaceWith(other); }", name
+    )
+    page.mouse.up()
+    page.evaluate("new Promise((done) => setTimeout(done))")
+
+    assert page.evaluate("window.clicks ?? 0") == clicks
 
 
 def test_a_second_click_while_the_first_waits_sends_nothing(show: Callable[..., Page]) -> None:

@@ -47,9 +47,10 @@ const controlOf = (target) => (target instanceof Element ? target.closest(CONTRO
 /** Whether two controls are for the same. @param {Element} one @param {Element} other */
 const isSame = (one, other) => one === other || (one.tagName === other.tagName && purposeOf(one) === purposeOf(other));
 
-/** What a control is for: where it leads to, and its data, or else its name and text. @param {Element} control */
+/** What a control is for: where it leads to, its data, and its name, but not where that tells the state of a task. @param {Element} control */
 function purposeOf(control) {
-  const data = Object.entries(/** @type {HTMLElement} */ (control).dataset).filter(([name]) => !SAID.has(name));
-  const names = ["name", "aria-label"].map((name) => control.getAttribute(name));
-  return JSON.stringify([control.getAttribute("href"), data.length ? data : [...names, control.textContent]]);
+  const { dataset } = /** @type {HTMLElement} */ (control);
+  const data = Object.entries(dataset).filter(([name]) => !SAID.has(name));
+  const names = dataset.task === undefined ? ["name", "aria-label"].map((name) => control.getAttribute(name)) : [];
+  return JSON.stringify([control.getAttribute("href"), data, names, data.length ? "" : control.textContent]);
 }
