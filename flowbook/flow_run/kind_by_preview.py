@@ -12,7 +12,7 @@ import re
 from decimal import Decimal
 from enum import Enum, Flag
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from flowbook.exceptions import ParameterError
@@ -32,7 +32,12 @@ class PosixPath(PurePosixPath):
 
 
 class Timestamp(dt.datetime):
-    """Stands for one of pandas, which isn't loaded for that."""
+    """Stands for one of pandas, which isn't loaded for that; may be made of a text, as pandas shows it."""
+
+    def __new__(cls, *given: Any, **named: Any) -> Self:  # noqa: ANN401  # as datetime takes them
+        """Return what a text or the numbers say; of a text's zone only the offset is known."""
+        is_text = bool(given) and isinstance(given[0], str)
+        return cls.fromisoformat(given[0]) if is_text else super().__new__(cls, *given, **named)
 
 
 class WindowsPath(PureWindowsPath):
@@ -60,6 +65,8 @@ _CONTAINERS: Mapping[str, object] = {"list": [], "dict": {}, **_WRITTEN_AS_LISTS
 _MOST_CHARACTERS = 1000
 #: How a member of an enum is shown: `<Level.HIGH: 2>`, or `re.DOTALL`.
 _SHOWN_MEMBER = re.compile(r"<?\w+\.(?P<name>[\w|]+)(?::|$)")
+#: How pandas shows a time, with nanoseconds, which Python's times don't have.
+_SHOWN_TIMESTAMP = re.compile(r"Timestamp\('(?P<text>[^']+)'")
 
 
 def like_of(preview: Preview | None) -> object:
@@ -87,6 +94,9 @@ def like_of(preview: Preview | None) -> object:
 def written_of(preview: Preview | None) -> str:
     """Return the text by which a person may write the value that has this preview; "" if it has a literal, or isn't known."""
     like, shown = like_of(preview), str((preview or {}).get("repr"))
+    if isinstance(like, Timestamp):
+        found = _SHOWN_TIMESTAMP.match(shown)
+        return "" if found is None else found["text"]
     is_it = like.name == _name_in(shown) if isinstance(like, Enum) else repr(like) == shown
     return written(like) if is_it else ""
 

@@ -58,6 +58,9 @@ NOON = dt.datetime(2026, 1, 2, 12, tzinfo=dt.UTC)
         (NOON, "2026-01-02 12:00:00+00:00"),
         (NOON.time(), "12:00:00"),
         (dt.timedelta(2, 5), "datetime.timedelta(days=2, seconds=5)"),
+        (pd.Timestamp(NOON), "2026-01-02 12:00:00+0000"),
+        (pd.Timestamp("2026-01-02 03:04:05.000000006"), "2026-01-02 03:04:05.000000006"),
+        (pd.Timestamp("2026-01-02", tz="Europe/Berlin"), "2026-01-02 00:00:00+0100"),
         (Decimal("2.50"), "2.50"),
         (Path("data/new"), str(Path("data/new"))),
         (UUID(int=7), str(UUID(int=7))),
@@ -87,13 +90,15 @@ def test_what_is_typed_is_checked_by_a_preview():
         "HIGH"
     ] * 4
     assert read_like("x", "[3, 4]", pair) == (3, 4)
+    for text in ("Timestamp('2026-02-01', tz='Europe/Berlin')", "2026-02-01 10:00:00.000000006"):
+        assert read_like("x", text, like_of(describe(pd.Timestamp(NOON)))).date() == dt.date(2026, 2, 1)
     assert read_like("x", "READ|WRITE", like_of(describe(Access.READ))).name == "READ|WRITE"
     for like, message in (
         (level, "x is a Level, and 'MIDDLE' isn't. It is one of LOW, HIGH."),
         (day, "x is a date, and 'MIDDLE' isn't. Write e.g. 2026-01-02."),
         (
             like_of(describe(pd.Timestamp(NOON))),
-            "x is a Timestamp, and 'MIDDLE' isn't. Write e.g. 2026-01-28 00:00:00.",
+            "x is a Timestamp, and 'MIDDLE' isn't. Write e.g. 2026-01-02 12:00:00+00:00.",
         ),
         (like_of(describe(Path("a"))), None),
     ):
