@@ -75,7 +75,7 @@ def like_of(preview: Preview | None) -> object:
     A member of an enum is one of an enum made of the names in the preview: the real one is the user's code.
 
     Returns:
-        None for what has a literal that isn't a container, and for what isn't known.
+        None for numbers, for texts, and for what isn't known.
     """
     if preview is None:
         return None
@@ -83,6 +83,8 @@ def like_of(preview: Preview | None) -> object:
     members = preview.get("members")
     if isinstance(members, dict) and members:
         return _member(Flag if preview.get("is_flag") else Enum, kind, members, shown)
+    if kind == "bool":
+        return shown == "True"
     if kind not in _KINDS or len(shown) > _MOST_CHARACTERS:
         return _CONTAINERS.get(kind, _KINDS.get(kind))
     try:

@@ -89,6 +89,8 @@ def _read(text: str, like: object) -> object:
     if has_no_literal(like) and text.strip() != "None":
         return _member(text.strip(), type(like)) if isinstance(like, Enum) else _written(text.strip(), like)
     value = _literal(text, is_json=not isinstance(like, str))
+    if isinstance(like, bool) and value is text:  # as a text, "false" would be true
+        return _truth(text.strip())
     if type(like) not in _CONTAINERS or value is None or isinstance(value, type(like)):
         return value
     if isinstance(value, list) and not isinstance(like, dict):
@@ -98,6 +100,14 @@ def _read(text: str, like: object) -> object:
             pass
     example = '{"n": 1}' if isinstance(like, dict) else '["JFK", "EWR"]'
     raise _UnlikeError(f"Write e.g. {example}.")
+
+
+def _truth(text: str) -> bool:
+    """Return True or False, however it is capitalised. Raises _UnlikeError."""
+    try:
+        return {"true": True, "false": False}[text.lower()]
+    except KeyError:
+        raise _UnlikeError("Write True or False.") from None
 
 
 def _literal(text: str, *, is_json: bool = True) -> object:

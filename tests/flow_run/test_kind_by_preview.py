@@ -93,7 +93,9 @@ def test_what_is_typed_is_checked_by_a_preview():
     for text in ("Timestamp('2026-02-01', tz='Europe/Berlin')", "2026-02-01 10:00:00.000000006"):
         assert read_like("x", text, like_of(describe(pd.Timestamp(NOON)))).date() == dt.date(2026, 2, 1)
     assert read_like("x", "READ|WRITE", like_of(describe(Access.READ))).name == "READ|WRITE"
+    assert [read_like("x", "false", like_of(describe(each))) for each in (True, False, 1)] == [False, False, "false"]
     for like, message in (
+        (like_of(describe(value=True)), "x is a bool, and 'MIDDLE' isn't. Write True or False."),
         (level, "x is a Level, and 'MIDDLE' isn't. It is one of LOW, HIGH."),
         (day, "x is a date, and 'MIDDLE' isn't. Write e.g. 2026-01-02."),
         (

@@ -111,6 +111,10 @@ KEY = UUID("12345678123456781234567812345678")
         (None, "7", 7),
         (None, '["JFK", true]', ["JFK", True]),
         (2.5, "3.5", 3.5),
+        (True, "false", False),
+        (False, " TRUE ", True),
+        (True, "0", 0),
+        (True, "None", None),
     ],
 )
 def test_a_text_becomes_a_value_of_the_kind_of_the_default(like, text, value):
@@ -143,6 +147,7 @@ def test_a_text_becomes_a_value_of_the_kind_of_the_default(like, text, value):
             "8",
             "day is an Access, and '8' isn't. It is one of READ, WRITE, BOTH, DELETE, or several, as in READ|WRITE.",
         ),
+        (True, "no", "day is a bool, and 'no' isn't. Write True or False."),
         ({"a"}, "[[1]]", """day is a set, and '[[1]]' isn't. Write e.g. ["JFK", "EWR"]."""),
         ({"n": 1}, "[1]", """day is a dict, and '[1]' isn't. Write e.g. {"n": 1}."""),
     ],
