@@ -10,7 +10,7 @@ from flowbook import config
 from flowbook._utils.variables import variable_of
 from flowbook.engine.state_kinds import failed_by_itself
 from flowbook.exceptions import RunFailedError
-from flowbook.report.error_view import code_locations, is_mine
+from flowbook.report.error_view import code_locations, in_own_code
 from flowbook.report.secret_names import shown_urls
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def failure_of(run: RunLabel, state: State, states: Mapping[str, State], flow: o
 
 def _where(cause: BaseException | None) -> str:
     """Return in words which line of the user's raised; empty if it isn't known, or in a notebook's cell."""
-    mine = [] if cause is None else [location for location in code_locations(cause) if is_mine(location.file)]
+    mine = [] if cause is None else in_own_code(code_locations(cause))
     return f" at {mine[-1].file}:{mine[-1].line}" if mine and Path(mine[-1].file).is_file() else ""
 
 

@@ -92,7 +92,8 @@ def _show(  # what `set_custom_exc` calls
 
 def _has_writers_line(cause: BaseException | None) -> bool:
     """Return whether a line of the writer's is among those that `cause` passed."""
-    return cause is not None and any(is_mine(line.filename) for line in traceback.extract_tb(cause.__traceback__))
+    frames = traceback.walk_tb(None if cause is None else cause.__traceback__)
+    return any(map(is_mine, {frame.f_code.co_filename for frame, _ in frames}))
 
 
 def _is_ours(entry: TracebackType) -> bool:

@@ -24,7 +24,7 @@ from flowbook.report.secret_literals import without_secrets
 from flowbook.report.secret_names import MASK, shown_urls, sounds_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = [
     "COMPILED",
@@ -33,6 +33,7 @@ __all__ = [
     "StackFrame",
     "code_locations",
     "describe_error",
+    "in_own_code",
     "is_mine",
     "source_lines",
 ]
@@ -167,9 +168,9 @@ def code_locations(error: BaseException, text: str | None = None) -> list[CodeLo
         text: its formatted traceback, if the caller has it.
     """
     if error.__traceback__ is not None:
-        summary = traceback.extract_tb(error.__traceback__)
-        own = [CodeLocation(frame.filename, frame.lineno or 0, frame.name) for frame in summary]
-        if any(is_mine(location.file) for location in own) or not isinstance(error.__cause__, BaseException):
+        frames = traceback.walk_tb(error.__traceback__)
+        own = [CodeLocation(frame.f_code.co_filename, line or 0, frame.f_code.co_name) for frame, line in frames]
+        if in_own_code(own) or not isinstance(error.__cause__, BaseException):
             return own
     #: From another process: its cause, or the stand-in itself, holds the traceback there as text.
     text = _formatted(error) if text is None else text
@@ -181,6 +182,15 @@ def code_locations(error: BaseException, text: str | None = None) -> list[CodeLo
         count = 1 + min(_MOST_REPEATED, int(again["count"]) if again else 0)
         places += [CodeLocation(head["file"], int(head["line"]), head["function"])] * count
     return places
+
+
+def in_own_code(locations: Sequence[CodeLocation]) -> list[CodeLocation]:
+    """Return those of the locations that are the user's, in their order.
+
+    A file is looked at once: since Python 3.12 a recursion through C code may pass it 200,000 times.
+    """
+    mine = {file for file in {each.file for each in locations} if is_mine(file)}
+    return [each for each in locations if each.file in mine]
 
 
 def source_lines(location: CodeLocation) -> tuple[tuple[int, str, bool], ...]:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.engine.task_keys import parent_key
-from flowbook.report.error_view import code_locations, is_mine
+from flowbook.report.error_view import code_locations, in_own_code
 from flowbook.report.phrases import error_text, shorten
 from flowbook.terminal.durations import stopwatch, ticking
 from flowbook.terminal.lines import Span, cut_middle, fit, spread, widest, width_of
@@ -152,7 +152,7 @@ def _line_of(error: object) -> str:
     """Return the line of the user's code in which an error was raised."""
     if not isinstance(error, BaseException) or error.__traceback__ is None:
         return ""
-    mine = [location for location in code_locations(error) if is_mine(location.file)]
+    mine = in_own_code(code_locations(error))
     return f"line {mine[-1].line}" if mine else ""
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from flowbook._utils.installed_files import installed
 from flowbook.engine.remote_error import RemoteError, safe_str
-from flowbook.report.error_view import COMPILED, code_locations, describe_error, is_mine, source_lines
+from flowbook.report.error_view import COMPILED, code_locations, describe_error, in_own_code, source_lines
 from flowbook.report.frame_values import frame_values
 from flowbook.terminal.lines import Span, padded, widest, wrapped
 
@@ -63,13 +63,13 @@ def traceback_lines(
 
 def failing_line(error: BaseException) -> str:
     """Return where the user's code raised an error, "delays.py:12"; "" if that isn't known."""
-    mine = [location for location in code_locations(error) if is_mine(location.file)]
+    mine = in_own_code(code_locations(error))
     return f"{_path(mine[-1].file)}:{mine[-1].line}" if mine else ""
 
 
 def _stack_lines(error: BaseException, marks: Marks) -> list[Line]:
     locations = code_locations(error)
-    mine = [location for location in locations if is_mine(location.file)]
+    mine = in_own_code(locations)
     lines: list[Line] = []
     for location in reversed(mine[-_MOST_FRAMES:]):
         lines.append((Span(f'  File "{_path(location.file)}", line {location.line}, in {location.function}', _DIM),))
@@ -80,7 +80,8 @@ def _stack_lines(error: BaseException, marks: Marks) -> list[Line]:
         for location in locations[-_MOST_FRAMES:]:
             text = f'  File "{_path(location.file)}", line {location.line}, in {location.function}'
             lines.append((Span(text, _DIM),))
-    folded = [location for location in locations if location not in mine] if mine else []
+    shown = set(mine)
+    folded = [location for location in locations if location not in shown] if mine else []
     if folded:
         lines.append((Span(f"     {_folded(folded)}", _DIM),))
     return lines
@@ -112,7 +113,9 @@ def _shown_lines(location: CodeLocation) -> list[tuple[int, str, bool]]:
 
 
 def _folded(locations: list[CodeLocation]) -> str:
-    packages = Counter(_package(location.file) for location in locations)
+    packages: Counter[str] = Counter()
+    for file, times in Counter(location.file for location in locations).items():
+        packages[_package(file)] += times
     count = len(locations)
     names = " and ".join(name for name, _ in packages.most_common(3))
     verb = "is" if count == 1 else "are"
@@ -154,7 +157,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _where(error: BaseException) -> str:
-    mine = [location for location in code_locations(error) if is_mine(location.file)]
+    mine = in_own_code(code_locations(error))
     return f' (File "{_path(mine[-1].file)}", line {mine[-1].line}, in {mine[-1].function})' if mine else ""
 
 

@@ -4,7 +4,9 @@ import datetime as dt
 import linecache
 import os
 import re
+import sys
 import traceback
+import types
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 
 from flowbook.engine.remote_error import error_line
 from flowbook.engine.state import RemoteError
+from flowbook.report import error_view
 from flowbook.report.value_text import value_text
 from flowbook.terminal.lines import plain_text
 from flowbook.terminal.marks import Marks
@@ -93,6 +96,19 @@ def test_frames_of_libraries_are_counted(written):
 
     folded = _text(error).splitlines()[-2]
     assert re.sub(r"\d+", "N", folded) == "     N frames of pandas are folded: FLOWBOOK_TRACEBACK=full shows all"
+
+
+def test_a_file_that_a_recursion_passed_often_is_looked_at_once(monkeypatch):
+    looked, is_mine = [], error_view.is_mine
+    monkeypatch.setattr(error_view, "is_mine", lambda file: looked.append(file) or is_mine(file))
+    passed = None
+    for _ in range(20_000):  # as of a deep copy since Python 3.12
+        passed = types.TracebackType(passed, sys._getframe(), 0, 1)
+
+    said = [plain_text(line) for line in traceback_lines(RecursionError("deep").with_traceback(passed), Marks())]
+
+    assert said[-1] == "RecursionError: deep"
+    assert len(looked) < 100
 
 
 def test_an_error_from_another_process_has_lines_and_no_values(written):
