@@ -94,7 +94,10 @@ def spans(events: Iterable[Event], *, has_died: bool = False) -> list[Span]:
         if begun is not None:
             found.append(begun)
             last[event.key] = begun
-        put_back = [*put_back, before] if before is not None and before.state == Pending.__name__ else []
+        if before is not None and before.state == Pending.__name__:
+            put_back.append(before)
+        else:
+            put_back.clear()
     if has_died:
         _break_off(each for each in last.values() if each.state in _RUNS)
     return found

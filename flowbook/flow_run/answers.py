@@ -98,7 +98,7 @@ def refuse_unpicklable(run: RunLabel, key: str, name: str, error: UnpicklableErr
 
 
 def _read_inputs(spec: TaskSpec, waits_with: Mapping[str, object], inputs: Mapping[str, object]) -> dict[str, object]:
-    """Return inputs with the texts among them that were typed read as what they replace. Raises ParameterError."""
+    """Return the inputs, each typed text as a value of the kind that it replaces. Raises ParameterError."""
     from flowbook.flow_run.typed_text import read_like  # noqa: PLC0415  # loads much: only where somebody changes an input
 
     taken = inspect.signature(spec.run).parameters
@@ -113,14 +113,14 @@ def _read_inputs(spec: TaskSpec, waits_with: Mapping[str, object], inputs: Mappi
 
 
 def _like(name: str, value: object) -> object:
-    """Return what a task waits with; if that is too large to be read for its kind, or can't be loaded, what is like it.
+    """Return the value that a task waits with, or a stand-in for one that is too large or can't be loaded.
 
     Raises:
         ParameterError: if it is a member of an enum whose class isn't here.
     """
     if not is_reference(value):
         return value
-    why = "It is too large."
+    why = "It is too large. Call run.resume(inputs=...) with the member itself."
     try:
         if value.size_bytes <= _MOST_TYPED_BYTES:
             return value.load()
@@ -130,7 +130,7 @@ def _like(name: str, value: object) -> object:
 
     like = like_of(None if value.store is None else value.store.preview(value))
     if isinstance(like, Enum):
-        msg = f"{name} is a member of {type(like).__name__}, which can't be read here: {why}"
+        msg = f"{name} is a member of {type(like).__name__}, an enum that isn't loaded here. {why}"
         raise ParameterError(msg, names=[name])
     return like
 

@@ -1,4 +1,4 @@
-"""What a stored value is like, by its preview: for a process that loads no pickle and has to read what a person types for it.
+"""Makes a stand-in for a stored value from its preview, so that a process that unpickles nothing can read what a person types.
 
 Pure. Nothing in a preview is run: it is text that the process which stored the value wrote.
 """

@@ -51,7 +51,7 @@ def waiting_inputs(run: StoredRun, key: str) -> Mapping[str, object]:
 
 
 def judged_by(run: StoredRun, key: str, name: str) -> str:
-    """Return the name by which an input is judged to be a secret: that of the parameter it comes from, if that sounds so."""
+    """Return the name that tells whether an input is a secret: that of its parameter, if it sounds secret, else its own."""
     specs = run.graph.specs
     spec = specs.get(parent_key(key))
     sources = [] if spec is None else [specs[each.upstream] for each in spec.bindings if each.argument == name]

@@ -128,7 +128,7 @@ class Inputs(NamedTuple):
 
 
 class Parameters(NamedTuple):
-    """The parameters of the run that made an entry: as plain data by name, and those of which that has only a hash as text."""
+    """The parameters of the run that made an entry, by name: plain data, and texts of those of which that holds only a hash."""
 
     plain: dict[str, Any]
     texts: dict[str, str]

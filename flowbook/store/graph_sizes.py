@@ -1,4 +1,4 @@
-"""How many tasks the graphs of runs have: counted once for each run, as lists ask often and a graph of thousands is megabytes."""
+"""Counts the tasks in the graphs of runs, once for each run: lists ask often, and a graph of thousands of tasks is megabytes."""
 
 from __future__ import annotations
 

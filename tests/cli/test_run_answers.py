@@ -167,7 +167,7 @@ def test_a_member_of_a_class_that_is_not_here_is_refused_and_the_file_of_the_flo
 
     assert refused[0] != 0
     assert refused[2].startswith(
-        "flowbook: level is a member of Level, which can't be read here: A stored value can't be read here: "
+        "flowbook: level is a member of Level, an enum that isn't loaded here. A stored value can't be read here: "
     )
     assert done[0] == 0
     assert flowbook.run("levels")["choose"].result.name == "HIGH"
