@@ -176,6 +176,8 @@ class Database:
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Return what `work(connection)` does within one transaction: all of it is kept, or nothing. From any thread.
 
+        A cursor that it returns is closed; rows have to be fetched in `work`.
+
         Raises:
             StoreError: if it can't be kept (disk full, read-only), or `work` breaks a rule of the schema.
         """
@@ -195,6 +197,7 @@ class Database:
                         connection.execute("ROLLBACK")
                     raise
                 else:
+                    _let_go_of_statement(result)
                     self._keep_log_short(connection)
                     return result
             except sqlite3.IntegrityError as exc:
@@ -375,6 +378,12 @@ class Database:
             reader = self._connections.reader()
             with reader.guard:
                 reader.backup(copy)
+
+
+def _let_go_of_statement(result: object) -> None:
+    """Close `result` if it is a cursor: going later, it would reset a statement that the next writer may be using."""
+    if isinstance(result, sqlite3.Cursor):
+        result.close()
 
 
 def _forked(database: Database | None) -> None:

@@ -234,3 +234,20 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(tmp_path: Path) -> No
     database = Database(tmp_path, NEW)
     assert database.read("SELECT x FROM more") == [(1,)]
     database.close()
+
+
+def test_what_a_writer_was_given_never_disturbs_the_next_one(tmp_path: Path) -> None:
+    """A cursor resets its statement when it goes, and the next writer may be at work with the same statement."""
+    insert = "INSERT INTO more VALUES (?)"
+    database = Database(tmp_path, NEW)
+    given = [database.write(lambda connection: connection.executemany(insert, [(2,), (3,)]))]
+
+    class Four:
+        def __conform__(self, protocol: object) -> int:  # while its row is written
+            given.clear()
+            return 4
+
+    database.write(lambda connection: connection.executemany(insert, [(Four(),), (5,)]))
+
+    assert database.read("SELECT x FROM more ORDER BY x") == [(1,), (2,), (3,), (4,), (5,)]
+    database.close()
