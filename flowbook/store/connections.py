@@ -154,7 +154,9 @@ class _Handle:
     def close(self) -> None:
         self.is_closed = True
         with self.connection.guard:
-            self._finalize()
+            if (found := self._finalize.detach()) is not None:  # at exit, a finalizer that is called does nothing any more
+                _, close, given, _ = found
+                close(*given)
 
     def abandon(self) -> None:
         """Never close it."""

@@ -43,3 +43,32 @@ def test_a_store_may_be_closed_while_other_threads_read_it():
     done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "60 {'The'}\n", "")
+
+
+AT_EXIT = textwrap.dedent("""
+    import atexit, gc, os, sqlite3, tempfile
+
+    def look():  # after all others, as the first that was registered
+        for found in gc.get_objects():
+            if isinstance(found, sqlite3.Connection):
+                try:
+                    found.execute("SELECT 1")
+                except sqlite3.ProgrammingError as error:
+                    print(error)
+                else:
+                    print("open")
+
+    atexit.register(look)
+    os.environ["FLOWBOOK_HOME"] = tempfile.mkdtemp()
+    os.environ["FLOWBOOK_KEY_FILE"] = os.environ["FLOWBOOK_HOME"] + "/key"
+    from flowbook.store import open_store
+
+    store = open_store()
+    store.runs.list()
+""")
+
+
+def test_the_end_of_the_process_closes_every_connection():
+    done = subprocess.run([sys.executable, "-c", AT_EXIT], capture_output=True, text=True, timeout=50, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Cannot operate on a closed database.\n" * 2, "")
