@@ -154,7 +154,8 @@ class _Handle:
     def close(self) -> None:
         self.is_closed = True
         with self.connection.guard:
-            if (found := self._finalize.detach()) is not None:  # at exit, a finalizer that is called does nothing any more
+            #: Not by calling the finalizer: at exit that does nothing any more.
+            if (found := self._finalize.detach()) is not None:
                 _, close, given, _ = found
                 close(*given)
 

@@ -64,13 +64,21 @@ def test_a_working_folder_that_is_gone_is_said(words, tmp_path, monkeypatch):
     monkeypatch.delenv("FLOWBOOK_PROJECT", raising=False)
     (tmp_path / "flows.py").write_text(FLOWS)
     (tmp_path / "gone").mkdir()
+    #: With -P, as for the installed command: where the working folder is on `sys.path`, Python 3.13.0 can't import `socket`.
     program = (
         "import os, sys; os.chdir(sys.argv.pop(1)); os.rmdir(os.getcwd()); "
         "from flowbook.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
 
     done = subprocess.run(
-        [sys.executable, "-c", program, "gone", *[word.replace("FILE", f"{tmp_path}/flows.py") for word in words]],
+        [
+            sys.executable,
+            "-P",
+            "-c",
+            program,
+            "gone",
+            *[word.replace("FILE", f"{tmp_path}/flows.py") for word in words],
+        ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
