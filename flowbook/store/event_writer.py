@@ -169,7 +169,7 @@ class EventWriter:
         }
         connection.execute(self._sql["flow_changed"], values)
         if is_finished or name == Paused.__name__:
-            counts = dict(connection.execute(self._sql["count_states"], (self.run,)).fetchall())
+            counts = dict(connection.execute(self._sql["count_states"], {"run": self.run}).fetchall())
             connection.execute(self._sql["keep_counts"], (json.dumps(counts), self.run))
 
 

@@ -73,4 +73,4 @@ def run_table(database: Database, query: str, given: Mapping[str, object]) -> Ru
 
 def _counted(database: Database, number: int) -> str:
     """Return the counts of a run that isn't at rest."""
-    return json.dumps(dict(database.read(queries()["count_states"], (number,))))
+    return json.dumps(dict(database.read(queries()["count_states"], {"run": number})))

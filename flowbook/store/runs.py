@@ -322,7 +322,7 @@ class Runs:
     def _summary(self, row: tuple[Any, ...]) -> RunSummary:
         (row_id, run_id, flow, number, project, created, parameters, executor, origin, epoch, owner, *rest) = row
         claimed, state, message, started, ended, counts, process, beat, due, deployment, identifier, graph_id = rest
-        tally = json.loads(counts) if counts else dict(self._database.read(self._sql["count_states"], (row_id,)))
+        tally = json.loads(counts) if counts else dict(self._database.read(self._sql["count_states"], {"run": row_id}))
         return RunSummary(
             run_id=run_id,
             flow=flow,

@@ -127,10 +127,10 @@ WHERE graph.id = ? AND json_extract(task.value, '$.key') <> ''
 SELECT CASE WHEN name = 'Cached' AND json_extract(body, '$.made_here') THEN 'Success' ELSE name END AS word, count(*)
 FROM (
     SELECT name, body, max(seq) FROM event
-    WHERE run = ?1 AND kind = 0 AND key <> '' AND substr(key, -1) <> ']' AND key NOT IN (
+    WHERE run = :run AND kind = 0 AND key <> '' AND substr(key, -1) <> ']' AND key NOT IN (
         SELECT json_extract(task.value, '$.key')
         FROM run JOIN graph ON graph.id = run.graph_id, json_each(graph.content, '$.tasks') AS task
-        WHERE run.id = ?1 AND (json_extract(task.value, '$.parameter') OR json_extract(task.value, '$.gathers'))
+        WHERE run.id = :run AND (json_extract(task.value, '$.parameter') OR json_extract(task.value, '$.gathers'))
     )
     GROUP BY key
 )
