@@ -237,11 +237,14 @@ class _AfterImport(importlib.abc.MetaPathFinder):
         self._calls = dict(calls)
 
     def install(self) -> None:
-        for name in list(self._calls):
-            if name in sys.modules:
-                self._calls.pop(name)(sys.modules[name])
-        if self._calls and self not in sys.meta_path:
+        if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
+        for name in list(self._calls):
+            if name in sys.modules and (call := self._calls.pop(name, None)) is not None:
+                with contextlib.suppress(Exception):  # as below
+                    call(importlib.import_module(name))  # if another thread is loading it, once that is done
+        if not self._calls:
+            self.remove()
 
     def remove(self) -> None:
         if self in sys.meta_path:

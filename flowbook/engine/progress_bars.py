@@ -31,10 +31,10 @@ def watch_progress_bars() -> None:
     """From now on, bars of tqdm within tasks are the tasks' progress. Cheap when called again."""
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
-    for name, change in _CHANGES.items():
+    for name in _CHANGES:
         module = sys.modules.get(name)
-        if module is not None and not hasattr(module, _MARK):
-            change(module)
+        if module is not None:
+            _change(module, name)
 
 
 class _Finder:
@@ -55,22 +55,30 @@ class _Finder:
         finally:
             self._is_finding = False
         if spec is not None and spec.loader is not None:
-            _run_after(spec.loader, _CHANGES[name])
+            _change_after(spec.loader, name)
         return spec
 
 
-def _run_after(loader: Any, change: Callable[[Any], None]) -> None:  # noqa: ANN401  # a loader of any kind
+def _change_after(loader: Any, name: str) -> None:  # noqa: ANN401  # a loader of any kind
     load = loader.exec_module
 
     def exec_module(module: ModuleType) -> None:
         load(module)
-        change(module)
+        _change(module, name)
 
     loader.exec_module = exec_module
 
 
+def _change(module: ModuleType, name: str) -> None:
+    """Change a module's bars, once. While another thread loads it, they may not be there yet: the next run changes them."""
+    kind, change = _CHANGES[name]
+    bar = getattr(module, kind, None)
+    if bar is not None and _MARK not in vars(bar):
+        setattr(bar, _MARK, True)
+        change(module)
+
+
 def _change_std(module: Any) -> None:  # noqa: ANN401  # tqdm.std
-    setattr(module, _MARK, True)
     bar = module.tqdm
     begin, display, close = bar.__init__, bar.display, bar.close
 
@@ -104,7 +112,6 @@ def _change_std(module: Any) -> None:  # noqa: ANN401  # tqdm.std
 
 def _change_notebook(module: Any) -> None:  # noqa: ANN401  # tqdm.notebook
     """In a task, a bar for notebooks makes no widget: it is a plain bar, which reports."""
-    setattr(module, _MARK, True)
     bar = module.tqdm_notebook
     plain = module.std_tqdm
     begin, reset, close, display = bar.__init__, bar.reset, bar.close, bar.display
@@ -159,5 +166,9 @@ _NOWHERE = _Nowhere()
 _MARK = "_flowbook_watches"
 #: Where `file` stands among the arguments of `tqdm(iterable, desc, total, leave, file, ...)`.
 _FILE_POSITION = 4
-_CHANGES: dict[str, Callable[[Any], None]] = {_STD: _change_std, _NOTEBOOK: _change_notebook}
+#: By module: the class of its bars, and what changes that.
+_CHANGES: dict[str, tuple[str, Callable[[Any], None]]] = {
+    _STD: ("tqdm", _change_std),
+    _NOTEBOOK: ("tqdm_notebook", _change_notebook),
+}
 _FINDER = _Finder()

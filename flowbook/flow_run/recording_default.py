@@ -39,6 +39,6 @@ def is_worth_recording(record: bool | None, state: State) -> bool:  # noqa: FBT0
 
 def _has_extension() -> bool:
     """Return whether `%load_ext flowbook` was called in this process's notebook. Imports nothing."""
-    module = sys.modules.get("IPython")
-    shell = module.get_ipython() if module is not None else None
+    ask = getattr(sys.modules.get("IPython"), "get_ipython", None)  # not there yet while another thread imports it
+    shell = None if ask is None else ask()
     return shell is not None and _EXTENSION in shell.extension_manager.loaded

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flowbook._utils.loaded import LoadedClasses
 from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Table", "rows_of", "table_of"]
 
 _TABLES = frozenset({"frame", "series"})
+_CLASSES = tuple((LoadedClasses(name, "DataFrame"), LoadedClasses(name, "Series")) for name in ("pandas", "polars"))
 
 
 class Table(NamedTuple):
@@ -43,13 +44,10 @@ def table_of(state: State) -> Table | None:
     return Table(int(preview["shape"][0]), tuple(str(column["name"]) for column in columns))
 
 
-def _measured(value: object) -> Table | None:
-    for name in ("pandas", "polars"):
-        module = sys.modules.get(name)
-        if module is None:
-            continue
-        if isinstance(value, module.DataFrame):
+def _measured(value: Any) -> Table | None:  # noqa: ANN401  # what a user's task returned
+    for frame, series in _CLASSES:
+        if isinstance(value, frame.now()):
             return Table(len(value), tuple(str(column) for column in value.columns))
-        if isinstance(value, module.Series):
+        if isinstance(value, series.now()):
             return Table(len(value), ())
     return None

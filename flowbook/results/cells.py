@@ -19,6 +19,7 @@ _OF_YEARS = re.compile(r"(?:^|[\W_])(?:year|yr)s?$", re.IGNORECASE)
 _MINUS = "\u2212"
 _HUGE, _TINY = 1e15, 1e-6
 _MOST_DECIMALS = 4
+_NOWHERE = object()
 
 
 def label_text(label: object) -> str:
@@ -82,7 +83,7 @@ def _is_missing(value: object) -> bool:
     if isinstance(value, float):
         return math.isnan(value)
     pandas = sys.modules.get("pandas")
-    return pandas is not None and (value is pandas.NA or value is pandas.NaT)
+    return any(value is getattr(pandas, name, _NOWHERE) for name in ("NA", "NaT"))
 
 
 def _is_midnight(value: object) -> bool:

@@ -8,10 +8,11 @@ import functools
 import inspect
 import itertools
 import re
-import sys
 import types
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
+
+from flowbook._utils.loaded import LoadedClasses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,8 @@ _IMMUTABLE = (
 )
 #: Tables of functions are short: a longer list or dict is taken for data, and not searched.
 _TABLE_AT_MOST = 1000
+_ARRAY = LoadedClasses("numpy", "ndarray")
+_TABLES = LoadedClasses("pandas", "DataFrame", "Series", "Index")
 _CODE = (
     types.FunctionType,
     types.BuiltinFunctionType,
@@ -92,7 +95,4 @@ def is_content(held: object) -> bool:
 
 def is_table(held: object) -> bool:
     """Return whether `held` is an array, frame or series."""
-    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
-    return (numpy is not None and isinstance(held, numpy.ndarray)) or (
-        pandas is not None and isinstance(held, pandas.DataFrame | pandas.Series | pandas.Index)
-    )
+    return isinstance(held, (_ARRAY.now(), _TABLES.now()))

@@ -5,8 +5,9 @@ Loads neither library: a frame's library is loaded where there is a frame. Chang
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
+
+from flowbook._utils.loaded import LoadedClasses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["dtypes", "is_foreign", "rows_as_pandas", "shape_and_size", "whole_as_pandas"]
+
+_POLARS = LoadedClasses("polars", "DataFrame", "Series")
+_ARROW = LoadedClasses("pyarrow", "Table", "RecordBatch", "Array", "ChunkedArray")
 
 
 def is_foreign(value: object) -> bool:
@@ -72,11 +76,8 @@ def _short(name: str) -> str:
 
 
 def _is_polars(value: object) -> bool:
-    module = sys.modules.get("polars")
-    return module is not None and isinstance(value, module.DataFrame | module.Series)
+    return isinstance(value, _POLARS.now())
 
 
 def _is_arrow(value: object) -> bool:
-    module = sys.modules.get("pyarrow")
-    kinds = ("Table", "RecordBatch", "Array", "ChunkedArray")
-    return module is not None and isinstance(value, tuple(getattr(module, kind) for kind in kinds))
+    return isinstance(value, _ARROW.now())

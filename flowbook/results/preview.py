@@ -9,11 +9,11 @@ import hashlib
 import json
 import re
 import reprlib
-import sys
 from collections.abc import Collection, Sized
 from enum import Enum, Flag
 from typing import TYPE_CHECKING
 
+from flowbook._utils.loaded import LoadedClasses
 from flowbook.results import foreign_frames, preview_picture, preview_tree
 from flowbook.results.cells import safe_text
 from flowbook.results.frame_pager import first_page
@@ -32,6 +32,8 @@ _MOST_MEMBERS = 100
 _MANY = 10_000
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 _TIMES = "\u00d7"
+_FRAME, _SERIES = LoadedClasses("pandas", "DataFrame"), LoadedClasses("pandas", "Series")
+_ARRAY = LoadedClasses("numpy", "ndarray")
 
 
 def describe(value: object) -> Preview:
@@ -48,8 +50,7 @@ def describe(value: object) -> Preview:
 
 def table_mark(value: object) -> str:
     """Return what the preview of a frame or series has as its `page_mark`; empty for all else."""
-    pandas = sys.modules.get("pandas")
-    is_table = pandas is not None and isinstance(value, (pandas.DataFrame, pandas.Series))
+    is_table = isinstance(value, (_FRAME.now(), _SERIES.now()))
     return page_mark(describe(value)) if is_table or foreign_frames.is_foreign(value) else ""
 
 
@@ -73,14 +74,13 @@ def format_size(size_bytes: int) -> str:
 
 
 def _describe(value: object) -> Preview:
-    pandas, numpy = sys.modules.get("pandas"), sys.modules.get("numpy")
-    if pandas is not None and isinstance(value, pandas.DataFrame):
+    if isinstance(value, _FRAME.now()):
         size = int(value.memory_usage(deep=False).sum())
         return _table(value, "frame", f"DataFrame, {_shape_text(value.shape)}", list(value.shape), size)
-    if pandas is not None and isinstance(value, pandas.Series):
+    if isinstance(value, _SERIES.now()):
         size = int(value.memory_usage(deep=False))
         return _table(value, "series", f"Series, {_shape_text(value.shape)}", list(value.shape), size)
-    if numpy is not None and isinstance(value, numpy.ndarray) and value.ndim:
+    if isinstance(value, _ARRAY.now()) and value.ndim:
         text = f"array, {_shape_text(value.shape)} {value.dtype}"
         return _table(value, "array", text, list(value.shape), int(value.nbytes))
     if foreign_frames.is_foreign(value):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import io
-import sys
 from importlib.util import find_spec
 from typing import Any
+
+from flowbook._utils.loaded import LoadedClasses
 
 __all__ = ["html_of", "is_displayed", "is_drawn_here", "picture", "stored_html", "title"]
 
@@ -21,6 +22,8 @@ _LARGEST_HTML = 12_000_000
 _WIDTH_PX = 800
 _DPI = 100
 _SCALES = (1.0, 0.5, 0.25)
+_FIGURE, _AXES = LoadedClasses("matplotlib.figure", "Figure"), LoadedClasses("matplotlib.axes", "Axes")
+_IMAGE = LoadedClasses("PIL.Image", "Image")
 
 
 def is_displayed(value: object) -> bool:
@@ -106,10 +109,9 @@ def _picture(mime: str, content: object) -> dict[str, Any] | None:
 
 
 def _is_matplotlib(value: object) -> bool:
-    figure, axes = sys.modules.get("matplotlib.figure"), sys.modules.get("matplotlib.axes")
-    if figure is None or axes is None:
-        return False
-    return isinstance(value, figure.Figure) or (isinstance(value, axes.Axes) and value.figure is not None)
+    if isinstance(value, _AXES.now()):
+        return value.figure is not None
+    return isinstance(value, _FIGURE.now())
 
 
 def _figure_of(value: Any) -> Any:  # noqa: ANN401  # a figure, or axes as `frame.plot()` returns them
@@ -137,8 +139,7 @@ def _figure(value: Any) -> dict[str, Any] | None:  # noqa: ANN401  # a figure of
 
 
 def _is_image(value: object) -> bool:
-    module = sys.modules.get("PIL.Image")
-    return module is not None and isinstance(value, module.Image)
+    return isinstance(value, _IMAGE.now())
 
 
 def _image(value: Any) -> dict[str, Any] | None:  # noqa: ANN401  # an image of Pillow's

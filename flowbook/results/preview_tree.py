@@ -6,10 +6,11 @@ Calls a user's code only for short texts of leaves, and takes whatever that rais
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flowbook._utils.loaded import LoadedClasses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ __all__ = ["is_tree", "leaf_text", "tree"]
 _NODES, _MEMBERS, _LEVELS = 40, 12, 5
 _TEXT_CHARACTERS = 120
 _LEAVES = (str, bytes, bytearray, range, memoryview)
+_MODEL = LoadedClasses("sklearn.base", "BaseEstimator")
 
 
 class _Room:
@@ -121,7 +123,7 @@ def _ordered(values: Iterable[object]) -> list[object]:
 
 def _is_model(value: object) -> bool:
     """Return whether `value` is a model of scikit-learn's, or one that keeps to its protocol."""
-    return "sklearn.base" in sys.modules and isinstance(value, sys.modules["sklearn.base"].BaseEstimator)
+    return isinstance(value, _MODEL.now())
 
 
 def _length(value: Any) -> int:  # noqa: ANN401  # a container of any kind

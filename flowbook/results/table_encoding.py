@@ -11,6 +11,8 @@ import hashlib
 import sys
 from typing import TYPE_CHECKING, Any
 
+from flowbook._utils.loaded import LoadedClasses
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -20,6 +22,9 @@ __all__ = ["encode_table"]
 
 _PART_BYTES = 1 << 22
 _PART_CELLS = 100_000
+_OF_NUMPY = LoadedClasses("numpy", "ndarray", "generic")
+_OF_PANDAS = LoadedClasses("pandas", "DataFrame", "Series", "Index")
+_COLUMN = LoadedClasses("pandas.api.extensions", "ExtensionArray")
 #: Attributes of a masked array that are encoded separately, or aren't part of its content.
 _MASKED_NOISE = frozenset(
     {"_mask", "_fill_value", "_hardmask", "_sharedmask", "_isfield", "_baseclass", "_basedict", "_optinfo"}
@@ -33,12 +38,11 @@ def encode_table(value: object, encode: Encode) -> bytes | None:
         value: anything.
         encode: encodes cells that are objects, names and attributes.
     """
-    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
     found = None
-    if numpy is not None:
-        found = _of_numpy(value, numpy, encode)
-    if pandas is not None and found is None:
-        found = _of_pandas(value, pandas, encode)
+    if isinstance(value, _OF_NUMPY.now()):
+        found = _of_numpy(value, sys.modules["numpy"], encode)
+    if found is None and isinstance(value, (_OF_PANDAS.now(), _COLUMN.now())):
+        found = _of_pandas(value, sys.modules["pandas"], encode)
     return found
 
 

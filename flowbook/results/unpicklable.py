@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from flowbook._utils.loaded import LoadedClasses
 from flowbook.exceptions import UnpicklableError
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ __all__ = ["unpicklable"]
 
 #: How many members are tried in the search for the one that can't be pickled.
 _SEARCH_BUDGET = 2000
+_FRAME, _SERIES = LoadedClasses("pandas", "DataFrame"), LoadedClasses("pandas", "Series")
 
 
 def unpicklable(value: object, error: BaseException) -> UnpicklableError:
@@ -90,12 +91,9 @@ def _members(value: object) -> Iterator[tuple[str, object]]:
 
 
 def _object_columns(value: object) -> Iterator[tuple[str, object]] | None:
-    pandas = sys.modules.get("pandas")
-    if pandas is None:
-        return None
-    if isinstance(value, pandas.DataFrame):
+    if isinstance(value, _FRAME.now()):
         return ((f"[{_short(name)}]", column.tolist()) for name, column in value.items() if column.dtype == object)
-    if isinstance(value, pandas.Series) and value.dtype == object:
+    if isinstance(value, _SERIES.now()) and value.dtype == object:
         return ((f"[{index}]", member) for index, member in enumerate(value.tolist()))
     return None
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
+from flowbook._utils.loaded import LoadedClasses
 from flowbook.engine.task_keys import parent_key
 from flowbook.report.value_text import value_text
 from flowbook.results.reference import ResultRef
@@ -24,6 +24,7 @@ __all__ = ["input_lines"]
 _DIM = "dim"
 _ROWS, _COLUMNS, _CELLS = 3, 6, 90
 _MOST_INPUTS = 4
+_FRAME = LoadedClasses("pandas", "DataFrame")
 
 
 def input_lines(task: TaskNow, graph: Graph, hide: Callable[[str], str]) -> list[Line]:
@@ -50,8 +51,7 @@ def _what(name: str, value: object) -> str:
 
 def _first_rows(value: object) -> Iterator[str]:
     """Yield a table's first rows, as far as they fit."""
-    pandas = sys.modules.get("pandas")
-    if pandas is None or not isinstance(value, pandas.DataFrame) or not len(value.columns):
+    if not isinstance(value, _FRAME.now()) or not len(value.columns):
         return
     table = value.iloc[:_ROWS, :_COLUMNS]
     columns = [_cells_of(table.iloc[:, [place]]) for place in range(len(table.columns))]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import sys
+import types
 
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from tqdm import tqdm as plain
 
 import flowbook
 from flowbook import Flow, task
+from flowbook.engine.progress_bars import watch_progress_bars
 from flowbook.executors import LocalDaskExecutor, LocalExecutor
 from flowbook.store import open_store
 
@@ -101,3 +104,26 @@ def test_a_recorded_run_keeps_the_last_progress_for_other_processes():
 
     assert [(each.done, each.text) for each in stored.values()] == [(ROWS, "rows")]
     assert read == stored
+
+
+def test_a_run_begins_while_another_thread_loads_tqdm_and_the_next_one_changes_its_bars(monkeypatch):
+    class Bar:
+        def display(self):
+            return "drawn"
+
+        def close(self):
+            return None
+
+    drawn = Bar.display
+    module = types.ModuleType("tqdm.std")
+    monkeypatch.setitem(sys.modules, "tqdm.std", module)  # as it is at first
+
+    watch_progress_bars()
+    module.tqdm = Bar
+    watch_progress_bars()
+    once = Bar.display
+    watch_progress_bars()
+
+    assert once is not drawn
+    assert Bar.display is once
+    assert Bar().display() == "drawn"
