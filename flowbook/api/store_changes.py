@@ -32,7 +32,10 @@ class StoreChanges:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._version: object = None
+        #: Replaced, never changed: each look that reads the numbers makes a new one.
         self._now: dict[str, str] = {}
+        #: Those of which all who waited have been woken; whoever looked first, a request may have.
+        self._told = self._now
         self._waiting: set[asyncio.Future[None]] = set()
         self._task: asyncio.Task[None] | None = None
         self._is_over = False
@@ -63,11 +66,12 @@ class StoreChanges:
         """Look at the store for as long as somebody waits."""
         while self._waiting:
             await asyncio.sleep(_LOOK_S)
-            before = self._now
             with contextlib.suppress(StoreError):
                 if self._store.version() != self._version:  # in this thread: it takes 10 µs, a turn of another one 200
                     await run_in_threadpool(self._look)
-            if before != self._now:
+            now = self._now
+            if now is not self._told:
+                self._told = now
                 self._wake()
 
     def _wake(self) -> None:

@@ -394,11 +394,13 @@ class ApiClient:
         return connection
 
     def _give_back(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
-        if self._is_closed or response.will_close or connection.sock is None:
-            connection.close()
-            return
+        is_good = not response.will_close and connection.sock is not None
         with self._lock:
-            self._idle.append((time.monotonic(), connection))
+            is_kept = is_good and not self._is_closed  # with the lock: `close` comes before, or finds it
+            if is_kept:
+                self._idle.append((time.monotonic(), connection))
+        if not is_kept:
+            connection.close()
 
 
 class LostError(Exception):

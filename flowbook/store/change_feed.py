@@ -65,10 +65,17 @@ class ChangeFeed:
                 self._thread = threads.spawn(self._follow, name="changes", owner=self)
 
     def _follow(self) -> None:
+        try:
+            self._follow_while_asked()
+        finally:
+            with self._lock:
+                self._thread = None
+
+    def _follow_while_asked(self) -> None:
         pause = threading.Event()
         while not self._is_closed:
             now = time.monotonic()
-            wanted = [what for what, asked in self._asked.items() if now - asked < _UNASKED_S]
+            wanted = [what for what, asked in self._asked.copy().items() if now - asked < _UNASKED_S]
             if not wanted:
                 break
             try:
@@ -79,5 +86,3 @@ class ChangeFeed:
             else:
                 self._known.update({what: str(found.get(what, "")) for what in wanted})
                 pause.wait(max(0.0, now + _LEAST_S - time.monotonic()))
-        with self._lock:
-            self._thread = None

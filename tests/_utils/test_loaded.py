@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from decimal import Decimal
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_while_another_thread_loads_a_library_a_value_has_its_preview(value):
 
 def test_while_another_thread_loads_a_library_values_and_code_have_their_hashes(request):
     limits = [1, 2, 3]
-    value = {"rows": [(1, "one"), (2, "two")], "of": {1.5, 2.5}}
+    value = {"rows": [(1, "one"), (2, "two")], "of": {1.5, 2.5}, "price": Decimal("9.50")}
 
     def capped(rows):
         return rows[: limits[0]]
