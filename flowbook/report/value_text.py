@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from flowbook.report.secret_names import MASK, sounds_secret
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -19,7 +21,6 @@ __all__ = ["names_in", "value_text"]
 _TEXT_CHARS = 60
 _MOST_ITEMS = 4
 _PLAIN = frozenset({bool, float, int, str, type(None)})
-_HIDDEN = "*****"
 #: An int with more bits isn't written out: that would take long, or Python would refuse it.
 _MOST_BITS = 200
 #: Packages whose tables and arrays have a shape that can be read without running user code.
@@ -44,11 +45,12 @@ def value_text(name: str, value: object) -> str:
     """Return a value as text: plain values as Python writes them, others as type and size.
 
     Args:
-        name: the value's name; if it sounds like a secret, the value is hidden.
+        name: the value's name; if it sounds like a secret, the value is hidden, unless it is a bool or None.
         value: anything.
     """
-    if _SECRET.search(name):
-        return _HIDDEN
+    is_secret = _SECRET.search(name) or sounds_secret(name)
+    if is_secret and not (value is None or isinstance(value, bool)):
+        return MASK
     kind = type(value)
     if kind in {bool, float, complex, type(None)}:
         return repr(value)

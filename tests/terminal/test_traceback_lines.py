@@ -198,9 +198,14 @@ def test_values_are_shown_without_running_anybodys_code(value, text):
     assert value_text("value", value) == text
 
 
-@pytest.mark.parametrize("name", ["password", "api_key", "TOKEN", "db_secret"])
+@pytest.mark.parametrize("name", ["password", "api_key", "TOKEN", "db_secret", "pwd"])
 def test_what_sounds_like_a_secret_is_hidden(name):
     assert value_text(name, "hunter2") == "*****"
+
+
+@pytest.mark.parametrize("value", [True, None])
+def test_true_false_and_none_are_no_secrets(value):
+    assert value_text("api_token", value) == repr(value)
 
 
 @pytest.mark.parametrize(("text", "said"), [("no disk", "OSError: no disk"), ("", "OSError")])
