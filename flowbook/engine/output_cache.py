@@ -70,7 +70,7 @@ def foreseen_state(
     for entry, state in _candidates(spec, cache, flow_name, inputs):
         if validator(state, inputs, parameters):
             if not needs_inputs(validator):
-                state.stale_inputs = _stale_inputs(entry, inputs)
+                state.stale_inputs = _stale_inputs(spec, cache, entry, inputs)
             return state
     return None
 
@@ -105,7 +105,7 @@ def _accepted(spec: TaskSpec, cache: OutputCache, run: RunPort, inputs: HashedIn
         if accepted and _is_readable(state, spec, run):
             cache.index.used(entry.id)
             if not needs_inputs(validator):
-                state.stale_inputs = _stale_inputs(entry, inputs)
+                state.stale_inputs = _stale_inputs(spec, cache, entry, inputs)
             if state.stale_inputs or state.stale_code:
                 _warn_of_stale(state, spec, cache, run)
             return state
@@ -137,14 +137,15 @@ def _has_other_code(entry: CachedOutput, spec: TaskSpec, cache: OutputCache, val
 # Stale inputs and code -------------------------------------------------------------------------------------------------
 
 
-def _stale_inputs(entry: CachedOutput, inputs: HashedInputs) -> dict[str, str]:
+def _stale_inputs(spec: TaskSpec, cache: OutputCache, entry: CachedOutput, inputs: HashedInputs) -> dict[str, str]:
     """Return the inputs that the entry wasn't made from, each with what it was and is, as far as that is short and no secret."""
-    then = entry.input_hashes
+    then, secrets = entry.input_hashes, cache.secrets.get(spec.key, ())
     stale = {}
     for name in inputs if then else ():
         before = then.get(name)
         if before is not None and inputs.known_hash(name) not in {None, before}:
-            stale[name] = "" if sounds_secret(name) else _difference(entry.input_texts.get(name), inputs[name])
+            is_secret = name in secrets or sounds_secret(name)
+            stale[name] = "" if is_secret else _difference(entry.input_texts.get(name), inputs[name])
     return stale
 
 
@@ -199,7 +200,8 @@ def store_output(spec: TaskSpec, cache: OutputCache, run: RunPort, inputs: Hashe
         if ref is None or ref.store is not cache.values:
             ref = cache.values.put(state.result)
         code, scope = task_code(spec, cache).hash, _scope(spec, cache, run.flow_name)
-        texts = _texts({name: inputs[name] for name in hashes if name in inputs and type(inputs[name]) not in _MUTABLE})
+        tellable = [name for name in hashes if name in inputs and name not in cache.secrets.get(spec.key, ())]
+        texts = _texts({name: inputs[name] for name in tellable if type(inputs[name]) not in _MUTABLE})
         told = _texts({name: run.parameters[name] for name, each in parameters.items() if isinstance(each, dict)})
         output = NewOutput(scope, ref, created, expires, hashes, parameters, code, run.run_id, texts, told)
         entry = cache.index.record(output)

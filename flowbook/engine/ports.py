@@ -99,6 +99,7 @@ class OutputCache:
         known: code of the functions that tasks run, as their flow knows it.
         codes: the code by which outputs are found and stored, one for each function and run.
         warned: keys of tasks about which a warning was logged.
+        secrets: arguments that come from parameters whose names sound secret, by task: their values aren't told.
     """
 
     values: ResultStore
@@ -107,6 +108,7 @@ class OutputCache:
     known: dict[Callable[..., object], Code] = field(default_factory=dict)
     codes: dict[Callable[..., object], TaskCode] = field(default_factory=dict)
     warned: set[str] = field(default_factory=set)
+    secrets: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 class Shelf(Protocol):

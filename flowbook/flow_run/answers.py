@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from flowbook.engine.answer import Answer, AnswerAction
 from flowbook.engine.events import InputChange
 from flowbook.engine.remote_error import safe_str
+from flowbook.engine.secret_inputs import judged_by, secret_inputs
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import ArgumentError, ParameterError, UnpicklableError
 from flowbook.flow_run.decision import TypedText
@@ -19,7 +20,7 @@ from flowbook.results.reference import is_reference
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
     from flowbook.flow_run.decision import Decision
     from flowbook.flow_run.run_description import RunLabel
@@ -47,11 +48,16 @@ def answer_of(graph: Graph, states: Mapping[str, State], keys: tuple[str, ...], 
     if decision.inputs:
         refuse_unknown_inputs(graph, keys, decision.inputs)
     waits_with = states[keys[0]].cached_inputs if keys else {}
-    inputs = _read_inputs(graph.specs[parent_key(keys[0])], waits_with, decision.inputs) if decision.inputs else {}
+    inputs = _read_inputs(graph, keys[0], waits_with, decision.inputs) if decision.inputs else {}
     looked_at = decision.looked_at or look_at(states, keys)
     before = looked_at.get(keys[0], {}) if keys else {}
     changes = tuple(
-        InputChange(name, before.get(name, ""), _hash(value), _change_text(waits_with, name, value))
+        InputChange(
+            name,
+            before.get(name, ""),
+            _hash(value),
+            "" if sounds_secret(judged_by(graph, keys[0], name)) else _change_text(waits_with, name, value),
+        )
         for name, value in inputs.items()
     )
     action = cast("AnswerAction", decision.action)
@@ -97,18 +103,22 @@ def refuse_unpicklable(run: RunLabel, key: str, name: str, error: UnpicklableErr
     return UnpicklableError(msg, run=run.run_id, key=key, argument=name)
 
 
-def _read_inputs(spec: TaskSpec, waits_with: Mapping[str, object], inputs: Mapping[str, object]) -> dict[str, object]:
+def _read_inputs(
+    graph: Graph, key: str, waits_with: Mapping[str, object], inputs: Mapping[str, object]
+) -> dict[str, object]:
     """Return the inputs, each typed text as a value of the kind that it replaces. Raises ParameterError."""
     from flowbook.flow_run.typed_text import read_like  # noqa: PLC0415  # loads much: only where somebody changes an input
 
-    taken = inspect.signature(spec.run).parameters
+    spec = graph.specs[parent_key(key)]
+    taken, secrets = inspect.signature(spec.run).parameters, secret_inputs(graph, key)
     sources = {str(binding.argument): binding.upstream for binding in spec.bindings}
     found = dict(inputs)
     for name, text in inputs.items():
         if isinstance(text, TypedText):
             usual = taken[name].default if name in taken else inspect.Parameter.empty
             like = _like(name, waits_with.get(name, None if usual is inspect.Parameter.empty else usual))
-            found[name] = read_like(name, str(text), like, is_secret=sounds_secret(sources.get(name, "")))
+            is_secret = name in secrets or sounds_secret(sources.get(name, ""))
+            found[name] = read_like(name, str(text), like, is_secret=is_secret)
     return found
 
 
@@ -136,9 +146,7 @@ def _like(name: str, value: object) -> object:
 
 
 def _change_text(before: Mapping[str, object], name: str, after: object) -> str:
-    """Return "15 → 20", or "20" where the task waited without that input; "" unless both are short, plain and no secrets."""
-    if sounds_secret(name):
-        return ""
+    """Return "15 → 20", or "20" where the task waited without that input; "" unless both are short and plain."""
     now = _plain_text(after)
     if name not in before or not now:
         return now

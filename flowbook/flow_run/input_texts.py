@@ -6,9 +6,11 @@ import ast
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from flowbook.engine.secret_inputs import judged_by
 from flowbook.engine.task_keys import child_key, is_child_key, split_key
 from flowbook.report.failed_above import instead
 from flowbook.report.phrases import shorten
+from flowbook.report.secret_names import MASK, sounds_secret
 from flowbook.results.reference import ResultRef
 from flowbook.store.stored_graph import read_graph
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["StoredInputTexts"]
 
 _TEXT_CHARS = 100
+#: Values that are no secrets, whatever their name.
+_HARMLESS = ("True", "False", "None")
 
 
 class StoredInputTexts:
@@ -49,7 +53,7 @@ class StoredInputTexts:
         }
 
     def of(self, key: str) -> dict[str, str]:
-        """Return the inputs of a task or child, by argument; those that the flow's code holds aren't recorded."""
+        """Return the inputs of a task or child, by argument, secrets masked; those that the flow's code holds aren't recorded."""
         state = self._states.get(key)
         noted = {} if state is None else state.cached_inputs
         task, index = split_key(key) if is_child_key(key) else (key, None)
@@ -59,13 +63,26 @@ class StoredInputTexts:
             text = self._element_text(upstream, index) if is_element and index is not None else self._of_task(upstream)
             text = found.get(argument) or text
             if text:
-                found[argument] = text if is_child_key(key) else f"{text}, from {upstream}"
-        changed = self._changed.of(key).items()
-        return {**found, **{name: f"{self._text(each.value)}, {each.words}" for name, each in changed}}
+                shown = self._masked(key, argument, text)
+                found[argument] = shown if is_child_key(key) else f"{shown}, from {upstream}"
+        for name, each in self._changed.of(key).items():
+            found[name] = f"{self._masked(key, name, self._text(each.value))}, {each.words}"
+        return found
 
     def instead(self, key: str) -> str:
         """Return what a task that waits gets though something above it failed, as sentences; "" if all above it succeeded."""
         return instead(self._read, key, self._states.get)
+
+    def _masked(self, key: str, argument: str, text: str) -> str:
+        if not self._has_secrets or text in _HARMLESS:
+            return text
+        return MASK if sounds_secret(judged_by(self._read, key, argument)) else text
+
+    @cached_property
+    def _has_secrets(self) -> bool:
+        """Whether the name of a parameter sounds secret; without one, the graph need not be read."""
+        tasks = self._graph.get("tasks", ())
+        return any(task.get("parameter") and sounds_secret(str(task["key"])) for task in tasks)
 
     @cached_property
     def _read(self) -> Graph:

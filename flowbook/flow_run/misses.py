@@ -34,6 +34,7 @@ class Made(NamedTuple):
         hashes: content hashes of inputs by argument, and of the variables that the code reads; as far as they are known.
         texts: short inputs as text, by argument.
         parameters: the run's, as plain data.
+        secrets: the inputs that come from parameters whose names sound secret: their values aren't told.
     """
 
     validator: Callable[..., bool]
@@ -41,6 +42,7 @@ class Made(NamedTuple):
     hashes: Mapping[str, str]
     texts: Mapping[str, str]
     parameters: Mapping[str, object]
+    secrets: frozenset[str] = frozenset()
 
 
 class Difference(NamedTuple):
@@ -142,7 +144,7 @@ def _of_input(name: str, made: Made, entry: PastEntry) -> Difference:
     if name not in entry.inputs.hashes:
         return Difference(f"input {name} is new", "input", name)
     before, now = entry.inputs.texts.get(name), made.texts.get(name)
-    if sounds_secret(name):
+    if name in made.secrets or sounds_secret(name):
         before = now = None
     words = f"input {name} changed" if before is None or now is None else f"input {name} is {now}, was {before}"
     return Difference(words, "input", name, now or "", before or "")

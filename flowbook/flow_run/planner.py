@@ -12,6 +12,7 @@ from flowbook import config
 from flowbook.engine.cache_validators import ForeseenInputs, UnforeseenError, comparable, hash_of, reads_variables
 from flowbook.engine.gathering import given_by
 from flowbook.engine.output_cache import foreseen_state, task_code
+from flowbook.engine.secret_inputs import secret_inputs
 from flowbook.engine.short_text import short_text
 from flowbook.engine.steps import name_of
 from flowbook.engine.task_keys import parent_key
@@ -420,9 +421,8 @@ class _Planner:
             with contextlib.suppress(FlowbookError):
                 variables = code.variable_hashes()
         texts = {name: text for name, value in inputs.values.items() if (text := short_text(value)) is not None}
-        return Made(
-            spec.cache.validator, code.hash, {**inputs.hashes, **variables}, texts, comparable(self._parameters)
-        )
+        hashes, secrets = {**inputs.hashes, **variables}, secret_inputs(self._graph, spec.key)
+        return Made(spec.cache.validator, code.hash, hashes, texts, comparable(self._parameters), secrets)
 
     def _name_makers(self) -> None:
         makers = self._reads.makers(each.entry for each in self._planned.values() if each.entry is not None)

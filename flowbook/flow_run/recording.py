@@ -13,6 +13,7 @@ from flowbook import config
 from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.limits import Limits
 from flowbook.engine.ports import OutputCache
+from flowbook.engine.secret_inputs import all_secret_inputs
 from flowbook.engine.state import Submitted
 from flowbook.exceptions import FlowbookError, ResultGoneError, RunClaimedError, StoreError, UnpicklableError
 from flowbook.flow_run.answers import refuse_unpicklable
@@ -46,12 +47,7 @@ if TYPE_CHECKING:
     from flowbook.store.run_snapshot import RunSnapshot
     from flowbook.store.worker_values import WorkerValues
 
-__all__ = [
-    "Recording",
-    "open_recording",
-    "output_cache",
-    "shelf",
-]
+__all__ = ["Recording", "open_recording", "output_cache", "shelf"]
 
 _LOOK_S = 0.05
 
@@ -440,7 +436,8 @@ def output_cache(graph: Graph) -> OutputCache | None:
     tasks = [key for key in graph.run_order() if graph.specs[key].cache is not None]
     try:
         store = open_store()
-        return OutputCache(store.values, store.lookup(project, graph.name, tasks), project, graph.codes)
+        index, secrets = store.lookup(project, graph.name, tasks), all_secret_inputs(graph)
+        return OutputCache(store.values, index, project, graph.codes, secrets=secrets)
     except StoreError as error:
         warnings.warn(f"Nothing is cached: {error}", stacklevel=4)
         return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flowbook import config
 from flowbook.engine.cache_validators import never_use
 from flowbook.engine.mapped_states import children_of
+from flowbook.engine.secret_inputs import secret_inputs
 from flowbook.engine.state import Cached, Mapped
 from flowbook.engine.state_kinds import UNSTORED
 from flowbook.exceptions import FlowbookError
@@ -160,7 +161,8 @@ def _reason(
 ) -> RanTask:
     if entry is None or spec.cache is None:
         return RanTask(spec.key, "")
-    made = Made(spec.cache.validator, entry.code_hash, entry.inputs.hashes, entry.inputs.texts, entry.parameters)
+    told, secrets = entry.inputs, secret_inputs(graph, spec.key)
+    made = Made(spec.cache.validator, entry.code_hash, told.hashes, told.texts, entry.parameters, secrets)
     found = _besides_elements(differences(made, earlier, entry.created), spec)
     why, cause, names = in_words(found)
     sources = {binding.argument: binding.upstream for binding in spec.bindings}

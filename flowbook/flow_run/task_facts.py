@@ -18,7 +18,7 @@ from flowbook.flow_run.input_texts import StoredInputTexts
 from flowbook.report.kept_notes import kept_note
 from flowbook.report.phrases import cached_note, duration, shorten, staleness
 from flowbook.report.secret_literals import without_secrets
-from flowbook.report.secret_names import shown_parameters, shown_value
+from flowbook.report.secret_names import MASK, shown_parameters, shown_value
 from flowbook.report.unkept import unkept_note, why_unkept
 from flowbook.store.process_identity import shown_state
 from flowbook.store.records import to_stamp
@@ -127,7 +127,7 @@ class TaskFacts:
         state = self.state
         if self.error is not None:
             label = ", ".join(self.inputs.values()) if is_child_key(self.key) and len(self.inputs) == 1 else ""
-            return f"({label}) {self.error}" if label else str(self.error)
+            return f"({label}) {self.error}" if label and label != MASK else str(self.error)
         if isinstance(state, Mapped) and state.map_states:
             counts = Counter(map(name_in_words, state.map_states))
             stale = sum(isinstance(child, Cached) and bool(staleness(child)) for child in state.map_states)

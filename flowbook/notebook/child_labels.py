@@ -10,6 +10,7 @@ import os
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from flowbook.engine.secret_inputs import judged_by
 from flowbook.engine.state import Mapped
 from flowbook.engine.task_keys import split_key
 from flowbook.report.phrases import shorten
@@ -57,7 +58,12 @@ class ChildLabels:
         if spec is None:
             return ""
         fed = [
-            b for b in spec.bindings if b.mapped and b.argument and not b.flattened and not sounds_secret(b.argument)
+            each
+            for each in spec.bindings
+            if each.mapped
+            and each.argument
+            and not each.flattened
+            and not sounds_secret(judged_by(self._graph, parent, each.argument))
         ]
         parts = [self._fed(binding, index, may_load=may_load) for binding in fed]
         parts += [_at(each, index) for name, each in (spec.mapped_constants or {}).items() if not sounds_secret(name)]

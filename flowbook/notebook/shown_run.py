@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook.draw.node_parts import alt_text
 from flowbook.draw.svg import svg
+from flowbook.engine.secret_inputs import secret_inputs
 from flowbook.engine.state import Cached, Crashed, Paused, Pending, Running
 from flowbook.engine.state_kinds import NEEDS_ATTENTION
 from flowbook.engine.stopping import cancelled_by
@@ -202,7 +203,9 @@ class ShownRun:
                     state_of=run.states.get,
                     preview=self.values.preview if may_load and not is_brief else self.values.stored_preview,
                     describe=self.values.described,
-                    error=lambda error: describe_error(error, self._actions.cell_name, getattr(run, "hide", str)),
+                    error=lambda error: describe_error(
+                        error, self._actions.cell_name, getattr(run, "hide", str), secret_inputs(run.graph, key)
+                    ),
                     changed=changed,
                     unkept=getattr(run, "why_unkept", lambda _: "")(key),
                     edit=edit,

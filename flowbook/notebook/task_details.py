@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flowbook.engine.answer import was_rejected
+from flowbook.engine.secret_inputs import judged_by, secret_parameter
 from flowbook.engine.state import Failed, Retrying, State
 from flowbook.engine.state_kinds import FAILED
 from flowbook.engine.task_keys import parent_key
@@ -17,7 +18,7 @@ from flowbook.report import phrases
 from flowbook.report.cost_text import cost_text
 from flowbook.report.failed_above import failed_for, instead
 from flowbook.report.masked_values import named_preview
-from flowbook.report.secret_names import MASK, shown_change, shown_urls, shown_value, sounds_secret
+from flowbook.report.secret_names import MASK, shown_change, shown_urls, shown_value
 from flowbook.report.unkept import unkept_note, why_unkept
 from flowbook.results.preview import page_mark
 from flowbook.results.reference import is_reference
@@ -96,7 +97,8 @@ def details(of: Inspected) -> Details:
     failure = result if has_raised and isinstance(result, BaseException) else None
     is_done = state is not None and state.is_successful() and not state.is_skipped() and _is_over(of.view)
     has_value = is_done and state is not None and not why_unkept(state)
-    output = named_preview(_name_of(of.key, of), of.preview(state, of.key)) if has_value and state is not None else None
+    secret = secret_parameter(of.graph, of.key)
+    output = named_preview(secret, of.preview(state, of.key)) if has_value and state is not None else None
     inputs = tuple(_input(binding, of) for binding in spec.bindings if binding.argument is not None)
     constants = tuple(_constant(name, value, of) for name, value in (spec.constants or {}).items())
     return Details(
@@ -231,8 +233,7 @@ def _input(binding: Binding, of: Inspected) -> InputView:
         return _changed(str(binding.argument), changed, f"instead of what {binding.upstream} gave", of)
     state = of.state_of(binding.upstream)
     stored = of.preview(state, binding.upstream) if state is not None and state.is_successful() else None
-    name = next(filter(sounds_secret, (str(binding.argument), _name_of(binding.upstream, of))), "")
-    preview = named_preview(name, stored)
+    preview = named_preview(judged_by(of.graph, of.key, str(binding.argument)), stored)
     failed = failed_for(of.graph, of.key, of.state_of).get(str(binding.argument))
     each = "; one element for each child" if binding.mapped else ""
     if failed and not preview:
@@ -240,12 +241,6 @@ def _input(binding: Binding, of: Inspected) -> InputView:
     what = preview["text"] if preview else (type(state).__name__ if state is not None else "Pending")
     literal = "" if binding.mapped or MASK in str((preview or {}).get("repr")) else _literal(stored)
     return InputView(str(binding.argument), binding.upstream, preview, f"{what}{each}", literal)
-
-
-def _name_of(key: str, of: Inspected) -> str:
-    """Return the name of a parameter's value; the key of another task is no name of what it gives."""
-    spec = of.graph.specs.get(parent_key(key))
-    return spec.key if spec is not None and spec.is_parameter else ""
 
 
 def _literal(preview: Preview | None) -> str:
@@ -258,9 +253,10 @@ def _literal(preview: Preview | None) -> str:
 
 def _changed(name: str, changed: ChangedInput, instead: str, of: Inspected) -> InputView:
     """Return an input as the task got it from a person."""
-    preview = named_preview(name, of.describe(changed.value))
+    judged = judged_by(of.graph, of.key, name)
+    preview = named_preview(judged, of.describe(changed.value))
     text = preview["text"] if preview else "a value in the store"
-    about = (shown_change(name, changed.text) if " → " in changed.text else "") or instead
+    about = (shown_change(judged, changed.text) if " → " in changed.text else "") or instead
     return InputView(name, None, preview, text, changed=f"{changed.words}: {about}")
 
 

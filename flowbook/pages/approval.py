@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from flowbook.engine.events import StateChanged
+from flowbook.engine.secret_inputs import judged_by
 from flowbook.engine.state import Paused
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import ArgumentError, RunClaimedError
@@ -14,7 +15,7 @@ from flowbook.flow_run.decision import Decision
 from flowbook.flow_run.recorded_decision import decide_recorded
 from flowbook.notebook.panel_records import PanelRecords
 from flowbook.notebook.value_access import page_request
-from flowbook.pages.approval_inputs import changes_of, is_comparable, judged_by, shown_inputs, waiting_inputs
+from flowbook.pages.approval_inputs import changes_of, is_comparable, shown_inputs, waiting_inputs
 from flowbook.pages.approved_before import approved_before
 from flowbook.pages.stored_run import StoredRun
 from flowbook.report.failed_above import instead
@@ -153,7 +154,7 @@ def rows_of_input(hub: Hub, link: ApprovalLink, name: str, asked: Mapping[str, A
         FlowbookError: if it can't be read here.
     """
     run = hub.runs.now(link.run_id).run
-    is_shown = _is_waiting(run, link) and not sounds_secret(judged_by(run, link.key, name))
+    is_shown = _is_waiting(run, link) and not sounds_secret(judged_by(run.graph, link.key, name))
     ref = waiting_inputs(run, link.key).get(name) if is_shown else None
     if not is_reference(ref):
         msg = f"{link.key} doesn't wait with an input {shorten(name, 80)!r} whose rows could be shown."
@@ -172,7 +173,7 @@ def difference_of_input(hub: Hub, link: ApprovalLink, name: str, asked: Mapping[
     now = waiting_inputs(run, link.key).get(name) if _is_waiting(run, link) else None
     approved = approved_before(hub.store, link.key, _decisions(run, link.key))
     before = None if approved is None else approved.inputs.get(name)
-    if not is_comparable(judged_by(run, link.key, name), now, before) or not (
+    if not is_comparable(judged_by(run.graph, link.key, name), now, before) or not (
         is_reference(now) and is_reference(before)
     ):
         msg = f"{link.key} doesn't wait with an input {shorten(name, 80)!r} that differs from one that was approved."

@@ -9,6 +9,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from flowbook import config
+from flowbook.engine.secret_inputs import judged_by
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import ArgumentError, FlowbookError
 from flowbook.flow_run.decision import TypedText
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from flowbook.pages.stored_run import StoredRun
     from flowbook.results.reference import Preview
 
-__all__ = ["changes_of", "is_comparable", "judged_by", "shown_inputs", "waiting_inputs"]
+__all__ = ["changes_of", "is_comparable", "shown_inputs", "waiting_inputs"]
 
 _MOST_TEXT = 200
 #: Longer literals can't be changed on the page of a link, and what is typed may not be longer.
@@ -50,14 +51,6 @@ def waiting_inputs(run: StoredRun, key: str) -> Mapping[str, object]:
     return {} if state is None else state.cached_inputs
 
 
-def judged_by(run: StoredRun, key: str, name: str) -> str:
-    """Return the name that tells whether an input is a secret: that of its parameter, if it sounds secret, else its own."""
-    specs = run.graph.specs
-    spec = specs.get(parent_key(key))
-    sources = [] if spec is None else [specs[each.upstream] for each in spec.bindings if each.argument == name]
-    return next((each.key for each in sources if each.is_parameter and sounds_secret(each.key)), name)
-
-
 def shown_inputs(run: StoredRun, key: str, before: Approved | None) -> list[dict[str, Any]]:
     """Return what the task would get, in the order of its record: other tasks' outputs first.
 
@@ -73,7 +66,7 @@ def shown_inputs(run: StoredRun, key: str, before: Approved | None) -> list[dict
     inputs = {} if before is None else before.inputs
     found = []
     for name in names:
-        judged, value = judged_by(run, key, name), given[name]
+        judged, value = judged_by(run.graph, key, name), given[name]
         was = _before(judged, value, inputs[name]) if name in inputs else None
         found.append({**_shown(judged, sources.get(name), value), "name": name, "before": was})
     return found
@@ -108,7 +101,7 @@ def changes_of(run: StoredRun, key: str, typed: Mapping[str, object]) -> dict[st
     given = waiting_inputs(run, key)
     found = {}
     for name, text in typed.items():
-        literal = _literal(judged_by(run, key, name), given[name]) if name in given else ""
+        literal = _literal(judged_by(run.graph, key, name), given[name]) if name in given else ""
         if not literal or not config.approval_may_change_inputs():
             msg = f"{key} has no input {shorten(name, 80)!r} that a link can change. Change it on the run's page."
             raise ArgumentError(msg, argument=name)

@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING
 
 from flowbook._utils.installed_files import installed
 from flowbook.engine.remote_error import RemoteError
-from flowbook.report.frame_values import frame_values
+from flowbook.report.frame_values import frame_at, frame_values
 from flowbook.report.secret_literals import without_secrets
-from flowbook.report.secret_names import MASK, shown_urls, sounds_secret
+from flowbook.report.secret_locals import SecretLocals
+from flowbook.report.secret_names import shown_urls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from types import FrameType
 
 __all__ = [
     "COMPILED",
@@ -107,7 +109,10 @@ class CodeLocation:
 
 
 def describe_error(
-    error: BaseException, cell_name: Callable[[str], str | None] | None = None, hide: Callable[[str], str] = str
+    error: BaseException,
+    cell_name: Callable[[str], str | None] | None = None,
+    hide: Callable[[str], str] = str,
+    secret: Collection[str] = (),
 ) -> ErrorView:
     """Return the view of `error` that the inspector shows.
 
@@ -115,14 +120,17 @@ def describe_error(
         error: the exception as it was raised, or a stand-in with the text of its traceback.
         cell_name: returns "In [4]" for the file name of a notebook's cell, None for any other file.
         hide: masks secrets in a text.
+        secret: the arguments of the task's function that are secrets.
     """
     text = hide(without_secrets(_formatted(error)))
     passed = code_locations(error, text)
     times = Counter(passed)
     locations = _folded(passed, times)
     name_of = cell_name or (lambda _: None)
+    secrets = SecretLocals(error, secret, lambda file: is_mine(file) or name_of(file) is not None)
     stack = [
-        _with_values(_frame(each, name_of, hide), each, error, hide) for each in reversed(locations[-_MOST_FRAMES:])
+        _with_values(_frame(each, name_of, hide), each, frame_at(error, each.file, each.line), hide, secrets)
+        for each in reversed(locations[-_MOST_FRAMES:])
     ]
     stack = [
         replace(frame, times=times[each])
@@ -148,16 +156,16 @@ def _folded(locations: list[CodeLocation], times: Mapping[CodeLocation, int]) ->
 
 
 def _with_values(
-    frame: StackFrame, location: CodeLocation, error: BaseException, hide: Callable[[str], str]
+    frame: StackFrame,
+    location: CodeLocation,
+    passed: FrameType | None,
+    hide: Callable[[str], str],
+    secrets: SecretLocals,
 ) -> StackFrame:
     if not frame.mine:
         return frame
-    found = frame_values(error, location.file, location.line, frame.lines, _MOST_NAMES)
-    return replace(frame, values=tuple((name, _shown(name, hide(text))) for name, text in found))
-
-
-def _shown(name: str, text: str) -> str:
-    return MASK if sounds_secret(name) else shown_urls(text)
+    found = frame_values(passed, location.line, frame.lines, _MOST_NAMES, secrets)
+    return replace(frame, values=tuple((name, shown_urls(hide(text))) for name, text in found))
 
 
 def code_locations(error: BaseException, text: str | None = None) -> list[CodeLocation]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowbook.engine.gathering import item_name
+from flowbook.engine.secret_inputs import judged_by
 from flowbook.engine.state import Mapped
 from flowbook.engine.state_kinds import waits_for_person
 from flowbook.engine.task_keys import child_key, child_keys, is_child_key, parent_key, split_key
@@ -56,7 +57,7 @@ def instead(graph: Graph, key: str, states: States) -> str:
     given = [
         f"an error or None within {name}"
         if not is_child_key(key) and (graph.specs[sources[name]].gathers or isinstance(states(sources[name]), Mapped))
-        else f"{_given(name, state.cached_inputs.get(name))} for {name}"
+        else f"{_given(judged_by(graph, key, name), state.cached_inputs.get(name))} for {name}"
         for name in failed_for(graph, key, states)
     ]
     gets = f"gets {listed(given)}" if given else "runs all the same"

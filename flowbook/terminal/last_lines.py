@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from flowbook.engine.secret_inputs import secret_inputs
 from flowbook.engine.state import Cached, Cancelled, Paused, TriggerFailed
 from flowbook.engine.task_keys import parent_key
 from flowbook.report.failed_above import instead
@@ -101,7 +102,8 @@ def _failure(view: EndView, marks: Marks, width: int) -> list[Line]:
     failed = view.census.failed[-1] if view.census.failed else None
     error = view.state.raw_result if failed is None else failed.state.raw_result
     if view.shows_traceback and isinstance(error, BaseException):
-        lines += [*traceback_lines(error, marks, view.hide, is_full=view.is_full, width=width), ()]
+        secret = () if failed is None else secret_inputs(view.graph, failed.key)
+        lines += [*traceback_lines(error, marks, view.hide, is_full=view.is_full, width=width, secret=secret), ()]
     how = f" {_word(view)} after {running_time(view.took_s)}: "
     head = _title(view, marks, how)
     message = view.hide(shorten(view.state.message or "", _MESSAGE_CHARS))

@@ -12,7 +12,7 @@ from flowbook.terminal.marks import Marks
 from flowbook.terminal.traceback_lines import traceback_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 __all__ = ["LineFormatter", "attach_handler", "traceback_text"]
 
@@ -31,9 +31,9 @@ def attach_handler(level: int | None) -> None:
         logger.addHandler(handler)
 
 
-def traceback_text(error: BaseException, hide: Callable[[str], str]) -> str:
+def traceback_text(error: BaseException, hide: Callable[[str], str], secret: Collection[str] = ()) -> str:
     """Return an error as `traceback_lines` shows it, without styles."""
-    found = traceback_lines(error, Marks(is_plain=True), hide, is_full=config.shows_full_tracebacks())
+    found = traceback_lines(error, Marks(is_plain=True), hide, is_full=config.shows_full_tracebacks(), secret=secret)
     return "\n".join(printable(plain_text(line)) for line in found)
 
 

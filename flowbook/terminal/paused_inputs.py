@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowbook._utils.loaded import LoadedClasses
+from flowbook.engine.secret_inputs import judged_by
 from flowbook.engine.task_keys import parent_key
+from flowbook.report.masked_values import named_preview
+from flowbook.report.secret_names import sounds_secret
 from flowbook.report.value_text import value_text
 from flowbook.results.reference import ResultRef
 from flowbook.terminal.lines import Span, padded, widest
@@ -37,14 +40,16 @@ def input_lines(task: TaskNow, graph: Graph, hide: Callable[[str], str]) -> list
     for argument, value in inputs.items():
         above = next((bound.upstream for bound in spec.bindings if bound.argument == argument), "")
         source = f", from {above}" if above else ""
-        lines.append((Span(f"  {padded(argument, width)}  "), Span(f"{hide(_what(argument, value))}{source}")))
-        lines += [(Span(f"  {'':<{width}}  {hide(text)}", _DIM),) for text in _first_rows(value)]
+        judged = judged_by(graph, task.key, argument)
+        lines.append((Span(f"  {padded(argument, width)}  "), Span(f"{hide(_what(judged, value))}{source}")))
+        rows = () if sounds_secret(judged) else _first_rows(value)
+        lines += [(Span(f"  {'':<{width}}  {hide(text)}", _DIM),) for text in rows]
     return lines
 
 
 def _what(name: str, value: object) -> str:
     if isinstance(value, ResultRef):
-        preview = None if value.store is None else value.store.preview(value)
+        preview = named_preview(name, None if value.store is None else value.store.preview(value))
         return "a value in the store" if preview is None else str(preview.get("text", ""))
     return value_text(name, value)
 

@@ -13,6 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from flowbook.engine.events import FLOW, Logged, StateChanged
+from flowbook.engine.secret_inputs import secret_inputs
 from flowbook.engine.state import (
     Cancelled,
     Cancelling,
@@ -223,7 +224,7 @@ class RunLogger:
         record = logger.makeRecord(logger.name, level, "flowbook", 0, text, (), info, extra=extra)
         if raised is not None:
             # Formatters write this instead of Python's own: the user's frames first.
-            record.exc_text = traceback_text(raised, self._run.hide)
+            record.exc_text = traceback_text(raised, self._run.hide, secret_inputs(self._run.graph, key))
         logger.handle(record)
 
 

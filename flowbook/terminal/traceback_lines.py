@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from flowbook._utils.installed_files import installed
 from flowbook.engine.remote_error import RemoteError, safe_str
-from flowbook.report.error_view import COMPILED, code_locations, describe_error, in_own_code, source_lines
-from flowbook.report.frame_values import frame_values
+from flowbook.report.error_view import COMPILED, code_locations, describe_error, in_own_code, is_mine, source_lines
+from flowbook.report.frame_values import frame_at, frame_values
+from flowbook.report.secret_locals import SecretLocals
 from flowbook.terminal.lines import Span, padded, widest, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from flowbook.report.error_view import CodeLocation
     from flowbook.terminal.lines import Line
@@ -33,13 +34,14 @@ _UNLIMITED = 1_000_000
 _DIM, _BOLD, _BAD = "dim", "bold", "bold red"
 
 
-def traceback_lines(
+def traceback_lines(  # noqa: PLR0913  # what a terminal shows, and what it must not
     error: BaseException,
     marks: Marks,
     hide: Callable[[str], str] = str,
     *,
     is_full: bool = False,
     width: int | None = None,
+    secret: Collection[str] = (),
 ) -> list[Line]:
     """Return the lines that show an error, its own message last.
 
@@ -49,10 +51,11 @@ def traceback_lines(
         hide: masks secrets in a text.
         is_full: whether to return Python's own traceback, with nothing folded.
         width: of a line, in cells; messages are broken between words. None: not at all.
+        secret: the arguments of the task's function that are secrets.
     """
     if is_full:
         return [(Span(hide(line)),) for line in describe_error(error).text.splitlines()]
-    lines = _stack_lines(error, marks)
+    lines = _stack_lines(error, marks, SecretLocals(error, secret, is_mine))
     for cause in _causes(error):
         head: Line = (Span("  because of ", _DIM),)
         lines += wrapped(head, hide(f"{_headline(cause)[0]}{_where(cause)}"), width or _UNLIMITED, indent=4)
@@ -67,7 +70,7 @@ def failing_line(error: BaseException) -> str:
     return f"{_path(mine[-1].file)}:{mine[-1].line}" if mine else ""
 
 
-def _stack_lines(error: BaseException, marks: Marks) -> list[Line]:
+def _stack_lines(error: BaseException, marks: Marks, secrets: SecretLocals) -> list[Line]:
     locations = code_locations(error)
     mine = in_own_code(locations)
     lines: list[Line] = []
@@ -75,7 +78,7 @@ def _stack_lines(error: BaseException, marks: Marks) -> list[Line]:
         lines.append((Span(f'  File "{_path(location.file)}", line {location.line}, in {location.function}', _DIM),))
         if location is mine[-1]:
             lines += _source(location, marks)
-            lines += _values(error, location)
+            lines += _values(error, location, secrets)
     if not mine:
         for location in locations[-_MOST_FRAMES:]:
             text = f'  File "{_path(location.file)}", line {location.line}, in {location.function}'
@@ -98,9 +101,10 @@ def _source(location: CodeLocation, marks: Marks) -> Iterator[Line]:
         )
 
 
-def _values(error: BaseException, location: CodeLocation) -> Iterator[Line]:
+def _values(error: BaseException, location: CodeLocation, secrets: SecretLocals) -> Iterator[Line]:
     """Yield the values of the names in the failing lines; none if the error came from another process."""
-    found = frame_values(error, location.file, location.line, _shown_lines(location), _MOST_NAMES)
+    frame = frame_at(error, location.file, location.line)
+    found = frame_values(frame, location.line, _shown_lines(location), _MOST_NAMES, secrets)
     width = widest(name for name, _ in found)
     for name, text in found:
         yield (Span(f"     {padded(name, width)}  {text}", _DIM),)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import re
 import threading
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from flowbook.engine.events import FLOW
@@ -12,11 +16,12 @@ from flowbook.notebook.panel_session import PanelSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from flowbook.engine.events import Event
     from flowbook.notebook.ports import RunLike
 
-__all__ = ["ASSETS", "MADE", "RecordedBrowser", "RecordedPanel"]
+__all__ = ["ASSETS", "MADE", "RecordedBrowser", "RecordedPanel", "report_text", "unpacked"]
 
 ASSETS = Assets("export default {}", b"")
 #: What a page says once it has made a widget.
@@ -109,3 +114,17 @@ class RecordedBrowser(CacheBrowser):
         session = self._session
         while session._worker.step() or session._outbox._outbox:
             session._outbox.step()
+
+
+def unpacked(text: str) -> dict[str, Any]:
+    """Return what a notebook or a report keeps, from its packed text."""
+    found: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(text)))
+    return found
+
+
+def report_text(file: Path) -> str:
+    """Return all that a report holds of its run, packed and in plain sight; not the code of its views."""
+    text = file.read_text("utf-8")
+    packed = re.search(r'id="flowbook-run">([A-Za-z0-9+/=]*)</script>', text)
+    assert packed is not None
+    return text + json.dumps({name: each for name, each in unpacked(packed[1]).items() if name != "parts"})

@@ -127,6 +127,47 @@ def test_a_pause_says_what_waits_what_it_gets_and_how_to_go_on(graph):
     )
 
 
+@pytest.fixture
+def secretive():
+    """Return the graph of a flow whose tasks call secret parameters harmlessly."""
+    bound = [
+        Binding(up, name, mapped=False, flattened=False, edge=None) for up, name in (("api_token", "t"), ("pwd", "x"))
+    ]
+    return build(
+        task("api_token", is_parameter=True),
+        task("pwd", is_parameter=True),
+        task("approve", "api_token", "pwd", is_manual=True, bindings=tuple(bound))._replace(run=_approve),
+    )
+
+
+def test_a_pause_shows_no_secret_of_a_parameter_nor_its_rows(secretive):
+    given = {"t": "tok-5f3a9c71e2", "x": pd.DataFrame({"a": ["tok-5f3a9c71e2"]})}
+
+    text = _text(secretive, Paused("approve waits."), {"approve": Paused("Waits.", cached_inputs=given)})
+
+    assert text.splitlines()[1:5] == [
+        "  approve  Are the delays by carrier good enough to be published?",
+        "  t        *****, from api_token",
+        "  x        *****, from pwd",
+        "",
+    ]
+
+
+def test_a_failure_shows_no_secret_of_a_parameter_among_its_values(secretive):
+    def fetch(t, place):
+        if t and place:
+            raise ValueError(place)
+
+    try:
+        fetch("tok-5f3a9c71e2", "lighthouse")
+    except ValueError as error:
+        text = _text(secretive, Failed("x"), {"approve": Failed("x", error)})
+
+    assert "t      *****" in text
+    assert "place  'lighthouse'" in text
+    assert "tok-5f3a9c71e2" not in text
+
+
 def test_the_rows_of_a_frame_with_wide_characters_stand_below_their_heads(graph):
     report = pd.DataFrame({"都市": ["東京", "NY"], "遅延": [1.5, 12.25]})
     paused = Paused("Waits for a person, by its trigger manual_only.", cached_inputs={"report": report})
