@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from flowbook import exceptions
 from flowbook.exceptions import DefinitionError, DeploymentError, FlowbookError, InfrastructureError, StoreError
@@ -42,7 +45,8 @@ def create_in_process(store: Store, spec: Mapping[str, Any]) -> str:
         raise DeploymentError(msg, deployment=spec["name"], field="flow_location")
     with tempfile.TemporaryDirectory(prefix="flowbook-deployment-") as folder:
         file = Path(folder) / "deployment.yaml"
-        file.write_text(json.dumps([spec]), encoding="utf-8")  # JSON is YAML
+        # Not as JSON, which YAML reads otherwise: "\\ud83c\\udf89" as two halves of a character. All in quotes: texts stay texts.
+        file.write_text(yaml.safe_dump([spec], sort_keys=False, default_style='"'), encoding="utf-8")
         done = _run([sys.executable, "-m", "flowbook", "deployment", "create", "--json", str(file)], store.path)
         if done.returncode == 0:
             (made,) = json.loads(done.stdout)
@@ -79,6 +83,6 @@ def _error(written: str, file: str) -> FlowbookError:
         return InfrastructureError(
             "The process that was to create the deployment has broken down. See the server's log."
         )
-    for each in (f"{file}, line 1: ", f"{file}: "):
-        message = message.replace(each, "")
-    return kind(message) if issubclass(kind, FlowbookError) else DefinitionError(message)
+    message = re.sub(rf"{re.escape(file)}(, line \d+)?: ", "", message)
+    details = {"field": found["field"]} if "field" in found else {}
+    return kind(message, **details) if issubclass(kind, FlowbookError) else DefinitionError(message, **details)

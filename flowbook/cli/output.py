@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from flowbook.cli.command_words import in_commands
+from flowbook.exceptions import FlowbookError
 from flowbook.terminal.lines import encodable, fit, padded, printable, styled, widest
 from flowbook.terminal.marks import marks_for
 from flowbook.terminal.size import size_of
@@ -89,7 +90,9 @@ class Output:
         """Write what went wrong, and what to do; `run` is what the command line called the run, if it named one."""
         message = in_commands(str(error), run) if run else str(error)
         if self.is_json:
-            self.errors.write(json.dumps({"error": type(error).__name__, "message": message}) + "\n")
+            field = error.details.get("field") if isinstance(error, FlowbookError) else None
+            known = {} if field is None else {"field": str(field)}
+            self.errors.write(json.dumps({"error": type(error).__name__, "message": message, **known}) + "\n")
         else:
             self.errors.write(f"flowbook: {printable(message)}\n")
 

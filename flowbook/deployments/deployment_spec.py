@@ -24,6 +24,7 @@ from flowbook.notices.receiver import read_receivers
 if TYPE_CHECKING:
     from flowbook.deployments.schedule import Schedule
     from flowbook.flow_run.ports import FlowRunner
+    from flowbook.notices.receiver import Receiver
 
 __all__ = ["SPEC_FIELDS", "DeploymentSpec", "collecting", "spec_folder"]
 
@@ -83,7 +84,7 @@ class DeploymentSpec:
         self.tags = self._tags(tags)
         self.schedule: Schedule | None = self._schedule(schedule)
         self.flow_runner = self._flow_runner(flow_runner)
-        self.notify = read_receivers(f"Deployment {self.name!r}", notify)
+        self.notify = self._receivers(notify)
         if (specs := _specs.get()) is not None:
             specs.append(self)
 
@@ -135,13 +136,20 @@ class DeploymentSpec:
         try:
             return read_schedule(given)
         except FlowbookError as error:
-            raise type(error)(f"Deployment {self.name!r}: {error}", **error.details) from error
+            details = {**error.details, "field": "schedule"}
+            raise type(error)(f"Deployment {self.name!r}: {error}", **details) from error
 
     def _flow_runner(self, given: Any) -> FlowRunner:  # noqa: ANN401  # as it came
         try:
             return option_checks.flow_runner(given) or UniversalFlowRunner()
         except DefinitionError as error:
             raise self._error(str(error), "flow_runner") from error
+
+    def _receivers(self, given: object) -> tuple[Receiver, ...]:
+        try:
+            return read_receivers(f"Deployment {self.name!r}", given)
+        except FlowbookError as error:
+            raise type(error)(str(error), **{**error.details, "field": "notify"}) from error
 
     def _error(self, message: str, field: str) -> DeploymentError:
         return DeploymentError(f"Deployment {self.name!r}: {message}", deployment=self.name, field=field)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook import config
@@ -10,7 +12,7 @@ from flowbook.deployments.deployment_spec import SPEC_FIELDS, DeploymentSpec, co
 from flowbook.exceptions import DefinitionError, DeploymentError, FlowbookError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from yaml.nodes import MappingNode, Node
@@ -23,6 +25,13 @@ _YAML = (".yaml", ".yml")
 #: A file holds no flow object, only the location of one.
 _YAML_FIELDS = tuple(field for field in SPEC_FIELDS if field != "flow")
 _EXAMPLE = "Write e.g. `- {name: nightly, flow_location: flows.py, schedule: {cron: '0 6 * * *'}}`."
+#: What is a number, by YAML's tag.
+_NUMBERS = {
+    "tag:yaml.org,2002:int": r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)$",
+    "tag:yaml.org,2002:float": (
+        r"[-+]?([0-9][0-9_]*(\.[0-9_]*)?|\.[0-9][0-9_]*)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
+    ),
+}
 
 
 class SpecFile(NamedTuple):
@@ -80,18 +89,39 @@ def _compose(file: Path) -> Node:
     import yaml  # noqa: PLC0415  # only for those who have such a file
 
     try:
-        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=_loader())
     except OSError as error:
         msg = f"{file} can't be read: {error.strerror or error}. Give a file of deployments."
         raise DefinitionError(msg, file=str(file)) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         msg = f"{file} isn't YAML: {' '.join(str(error).split())}. {_EXAMPLE}"
         raise DeploymentError(msg, file=str(file)) from error
+    except RecursionError as error:
+        msg = f"{file} isn't YAML: it is nested too deep. {_EXAMPLE}"
+        raise DeploymentError(msg, file=str(file)) from error
     if root is None:
         msg = f"{file} is empty. {_EXAMPLE}"
         raise DeploymentError(msg, file=str(file))
     found: Node = root
     return found
+
+
+@functools.cache
+def _loader() -> Any:  # noqa: ANN401  # a class of YAML's
+    """Return the loader that reads numbers as version 1.2 of YAML does: `1e-5` is one, `12:30` is a text and not 750."""
+    import yaml  # noqa: PLC0415  # as above
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    own = {tag: re.compile(pattern) for tag, pattern in _NUMBERS.items()}
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in known if tag not in own]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    for tag, pattern in own.items():
+        Loader.add_implicit_resolver(tag, pattern, [*"-+.0123456789"])
+    return Loader
 
 
 def _make_spec(node: MappingNode, where: str, file: Path) -> None:
@@ -110,7 +140,7 @@ def _make_spec(node: MappingNode, where: str, file: Path) -> None:
             fields["flow_runner"] = _flow_runner(fields["flow_runner"])
         DeploymentSpec(**fields)
     except FlowbookError as error:
-        line: int | None = lines.get(str(error.details.get("field"))) or _line_of(error, lines)
+        line = lines.get(str(error.details.get("field")))
         at = where if line is None else f"{file}, line {line}"
         raise type(error)(f"{at}: {error}", **error.details) from error
 
@@ -121,12 +151,6 @@ def _keep_words(notify: Node) -> None:
         for key, _ in each.value if _kind(each) == "mapping" else ():
             if key.tag.endswith(":bool"):
                 key.tag = "tag:yaml.org,2002:str"
-
-
-def _line_of(error: FlowbookError, lines: Mapping[str, int]) -> int | None:
-    """Return the line of the field that an error of a schedule or flow runner is about."""
-    field = "schedule" if type(error).__name__ == "ScheduleError" else "flow_runner"
-    return lines.get(field)
 
 
 def _fields_of_a_spec() -> str:
@@ -175,4 +199,8 @@ def _flow_runner(given: object) -> FlowRunner | None:
         raise DeploymentError(msg, field="flow_runner")
     config = given.get("config", {})
     others = {name: value for name, value in given.items() if name not in {"type", "config"}}
-    return flow_runner_of({"type": given["type"], "config": {**(config if isinstance(config, dict) else {}), **others}})
+    settings = {"type": given["type"], "config": {**(config if isinstance(config, dict) else {}), **others}}
+    try:
+        return flow_runner_of(settings)
+    except FlowbookError as error:
+        raise type(error)(str(error), **{**error.details, "field": "flow_runner"}) from error

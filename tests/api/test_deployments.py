@@ -155,14 +155,29 @@ def test_one_is_created_from_a_file_in_a_process_of_its_own(call, file, store):
         ({"schedule": {"cron": "often"}}, "often"),
         ({"parameters": {"m": 1}}, "no parameter 'm'"),
         ({"flow_runner": {"type": "space"}}, "'space'"),
+        ({"flow_runner": {"type": "subprocess", "image": "flows:2"}}, "no field 'image'"),
+        ({"notify": 5}, "notify=5"),
     ],
 )
-def test_a_spec_that_does_not_fit_is_refused_and_says_why(call, file, changed, words):
+def test_a_spec_that_does_not_fit_is_refused_and_says_why_and_where(call, file, changed, words):
     answer = call("POST", "/api/deployments", json={"name": "weekly", "flow_location": str(file), **changed})
 
     assert answer.status_code == 422, answer.text
     assert words in answer.json()["detail"]
+    assert [answer.json()["field"]] == [*changed]
     assert "deployment.yaml" not in answer.json()["detail"]
+
+
+def test_what_json_holds_arrives_as_it_is(call, file, store):
+    sent = {
+        "n": {"🎉": "a\x7f\x85\u2028\u2029\ufffeb\nc  ", "small": 1e-05, "large": 1e300, "word": "1e-05", "on": "yes"}
+    }
+
+    made = call("POST", "/api/deployments", json={"name": "naïve 🎉", "flow_location": str(file), "parameters": sent})
+
+    assert made.status_code == 201, made.text
+    (found,) = store.deployments.list()
+    assert (found.name, found.parameters_ref.load()) == ("naïve 🎉", sent)
 
 
 def test_secrets_of_a_flow_runner_are_masked(call):

@@ -97,6 +97,30 @@ def test_yaml_says_of_what_somebody_is_told_without_quotes(before, write):
     assert [(each.to, each.causes) for each in spec.notify] == [(("say", "it"), ("ended",))]
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-5", 1e-5),
+        ("-2E+3", -2000.0),
+        ("1.5e3", 1500.0),
+        (".5", 0.5),
+        ("1_000", 1000),
+        ("-7", -7),
+        ("0x1f", 31),
+        ("12:30", "12:30"),
+        ("12:30:45.5", "12:30:45.5"),
+        ("e5", "e5"),
+        ("1e", "1e"),
+    ],
+)
+def test_yaml_holds_numbers_and_times_of_day_as_people_write_them(text, value, write):
+    path = write("specs.yaml", f"- name: d\n  flow_location: flows.py\n  parameters: {{n: {text}}}\n")
+
+    (spec,) = read_spec_file(path).specs
+
+    assert repr(spec.parameters) == repr({"n": value})
+
+
 def test_a_flow_in_the_file_of_its_spec_is_read_from_that_file(store, write):
     path = write(
         "whole.py",
@@ -399,6 +423,19 @@ WRONG_FILES = {
         "- name: d\n  flow_location: flows.py\n  flow_runner: {env: {A: B}}\n",
         ("{file}, line 3: flow_runner={'env': {'A': 'B'}} has no type. Write e.g. "
         "`flow_runner: {type: subprocess, condaenv: test}`."),
+    ),
+    "a wrong receiver": (
+        "specs.yaml",
+        "- name: d\n  flow_location: flows.py\n  notify: 5\n",
+        ("{file}, line 3: Deployment 'd': notify=5 names nobody. Give a URL of apprise, e.g. "
+        "'mailto://ana:password@example.com', a command as a list, "
+        "e.g. ['notify-send', 'flowbook'], or a function that takes the notice."),
+    ),
+    "nested without an end": (
+        "specs.yaml",
+        "- " * 5000 + "x\n",
+        ("{file} isn't YAML: it is nested too deep. "
+        "Write e.g. `- {name: nightly, flow_location: flows.py, schedule: {cron: '0 6 * * *'}}`."),
     ),
     "a field twice": (
         "specs.yaml",
