@@ -65,6 +65,7 @@ class Rank(enum.IntEnum):
     INPUT_CHECKS = enum.auto()
     NOTICES = enum.auto()
     RUN_OUTPUT = enum.auto()
+    API_CALLS = enum.auto()
 
 
 def RankedLock(rank: Rank, name: str = "") -> threading.Lock:  # noqa: N802  # stands where a class of threading stood

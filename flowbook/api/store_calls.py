@@ -20,6 +20,7 @@ from starlette.routing import Route
 from flowbook import config
 from flowbook._utils.versions import versions_here
 from flowbook.api.body_limits import is_too_deep
+from flowbook.api.call_attempts import CallAttempts
 from flowbook.api.problems import problem
 from flowbook.api.store_changes import StoreChanges
 from flowbook.exceptions import FlowbookError
@@ -49,6 +50,7 @@ router = APIRouter(prefix="/api/store", tags=["store"], responses=_RAISED)
 _CALL_BYTES, _NESTING = 64_000_000, 200
 _CHUNK_BYTES = 1 << 20
 _MOST_WAIT_S = 60.0
+_NAME_CHARACTERS = 100
 Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 Size = Annotated[int, Query(ge=0)]
 
@@ -58,6 +60,7 @@ def add_store_calls(app: FastAPI) -> None:
     store: Store = app.state.store
     app.state.served_store = ServedStore(store, app.state.settings.token)
     app.state.store_changes = StoreChanges(store)
+    app.state.call_attempts = CallAttempts()
     #: Another one each time that the server starts, so that clients compare versions again.
     app.state.started = f"{time.time_ns():x}"
     # Beside the route that the API's description shows: FastAPI's own work for a call takes as long as a short call itself.
@@ -84,7 +87,10 @@ async def version(request: Request) -> Response:
 
 @router.post("/calls/{name}")
 async def call(request: Request, name: Annotated[str, Path(max_length=100)]) -> Response:
-    """Call one method of the store. The body has its `arguments`, and `again` if the first attempt may have been carried out."""
+    """Call one method of the store.
+
+    The body has its `arguments`, a `name` of this one call, and `again` if the first attempt may have been carried out.
+    """
     body = await _body(request)
     if isinstance(body, Response):
         return body
@@ -102,8 +108,13 @@ def _answer(request: Request, name: str, body: bytes) -> Response:
     except (ValueError, RecursionError, WireError) as error:
         detail = f"The arguments of {name} can't be read: {error}. Use the same flowbook on both ends."
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, field="arguments")
+    attempts: CallAttempts = request.app.state.call_attempts
+    is_again = given.get("again") is True
     try:
-        answer = found.encode_answer(served.method(name, is_again=given.get("again") is True)(**arguments))
+        with attempts.attempt(str(given.get("name", ""))[:_NAME_CHARACTERS], is_again=is_again) as is_wanted:
+            if not is_wanted:
+                return problem(HTTPStatus.GONE, "This call was repeated meanwhile, and is answered there.")
+            answer = found.encode_answer(served.method(name, is_again=is_again)(**arguments))
     except FlowbookError as error:
         return _json(request, encode_error(error), HTTPStatus.CONFLICT)
     return _json(request, {"answer": answer})

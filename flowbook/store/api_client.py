@@ -113,10 +113,10 @@ class ApiClient:
     ) -> Any:  # noqa: ANN401  # as above
         call = call_of(name)
         assert call is not None, name  # noqa: S101  # it is named by flowbook's own code
-        arguments = call.encode(*given, **named)
+        said = {"arguments": call.encode(*given, **named), "name": os.urandom(8).hex()}
 
         def request(*, is_again: bool) -> _Answer:
-            body = json.dumps({"arguments": arguments, "again": is_again}, default=repr, separators=(",", ":"))
+            body = json.dumps({**said, "again": is_again}, default=repr, separators=(",", ":"))
             return self._exchange("POST", f"/api/store/calls/{name}", body.encode())
 
         answer = self._patiently(request, patience_s)
