@@ -200,7 +200,8 @@ def store_output(spec: TaskSpec, cache: OutputCache, run: RunPort, inputs: Hashe
         if ref is None or ref.store is not cache.values:
             ref = cache.values.put(state.result)
         code, scope = task_code(spec, cache).hash, _scope(spec, cache, run.flow_name)
-        tellable = [name for name in hashes if name in inputs and name not in cache.secrets.get(spec.key, ())]
+        secrets = cache.secrets.get(spec.key, ())
+        tellable = [name for name in hashes if name in inputs and name not in secrets]
         texts = _texts({name: inputs[name] for name in tellable if type(inputs[name]) not in _MUTABLE})
         told = _texts({name: run.parameters[name] for name, each in parameters.items() if isinstance(each, dict)})
         output = NewOutput(scope, ref, created, expires, hashes, parameters, code, run.run_id, texts, told)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flowbook.engine.events import FLOW
+from flowbook.engine.secret_inputs import secret_parameter
 from flowbook.engine.state import Crashed, Paused
 from flowbook.notebook import view_model as wire
 from flowbook.notebook.child_labels import ChildLabels
@@ -291,8 +292,17 @@ class PanelSession:
         return ""
 
     def _on_compare(self, command: Command) -> str:
+        self._refuse_secrets(command)
         self._feed.post(self._comparisons.answer(command))
         return ""
+
+    def _refuse_secrets(self, command: Command) -> None:
+        """Refuse to compare what a parameter was whose name sounds secret. Raises RefusedError."""
+        for asked in (command.get("first"), command.get("second")):
+            key = asked.get("key") if isinstance(asked, dict) else None
+            if isinstance(key, str) and (name := secret_parameter(self.run.graph, key)):
+                msg = f"{name} isn't compared: its name sounds secret."
+                raise RefusedError(msg)
 
     def _version(self, source: Mapping[str, Any]) -> object:
         """Return what a task gave in a run: the one that is shown, or another. Raises RefusedError."""

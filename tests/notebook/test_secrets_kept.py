@@ -99,6 +99,20 @@ def test_a_page_is_told_the_parameters_without_their_secrets(panel: RecordedPane
     assert SECRET not in told
 
 
+def test_a_secret_parameter_is_not_compared_between_runs(panel: RecordedPanel) -> None:
+    said = {
+        key: panel.hear("compare-values", first={"key": key}, second={"key": key}, key=None)
+        for key in ("db_password", "origin")
+    }
+
+    assert {key: (each["ok"], each["text"]) for key, each in said.items()} == {
+        "db_password": (False, "db_password isn't compared: its name sounds secret."),
+        "origin": (True, ""),
+    }
+    assert ORDINARY in json.dumps(panel.all("diff"))
+    assert SECRET not in json.dumps(panel.sent)
+
+
 @task
 def fetch(t: str, place: str) -> None:
     header = f"Bearer {t}"
