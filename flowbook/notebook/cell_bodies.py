@@ -71,7 +71,7 @@ class CellBodies:
         text = _plain_text(shell, source) if known is None else known.text
         if text is None:
             return None
-        filename = shell.compile.cache(text, shell.execution_count, raw_code=source)
+        filename = shell.compile.cache(text, shell.displayhook.prompt_count, raw_code=source)
         if known is None or (known.filename, known.flags) != (filename, shell.compile.flags):
             try:
                 codes = _compile(shell, text, filename)
@@ -86,7 +86,7 @@ class CellBodies:
         shell, source = self._shell, compiled.source
         info = ExecutionInfo(source, store_history=False, silent=False, shell_futures=True, cell_id=None)
         result = ExecutionResult(info)
-        result.execution_count = shell.execution_count
+        result.execution_count = shell.displayhook.prompt_count
         try:
             shell.events.trigger("pre_execute")
             shell.events.trigger("pre_run_cell", info)

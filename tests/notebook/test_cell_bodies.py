@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -61,7 +62,8 @@ def _seen(shell, capsys, run):
     last = shell.last_execution_result
     return (
         (
-            shown.out,
+            #: Outside of a cell, IPython gives the number of the next one.
+            re.sub(r"<ipython-input-\d+", "<ipython-input", shown.out),
             shown.err,
             type(error),
             str(error),
@@ -90,6 +92,16 @@ def test_a_body_shows_and_raises_what_it_would_as_a_cell(shell, capsys, body):
 
     assert first == expected
     assert again == expected
+
+
+def test_an_error_names_the_number_of_the_cell_that_it_is_in(shell, capsys):
+    bodies = CellBodies(shell)
+    shell.user_ns["run"] = lambda: bodies.run("daily", "# %%flow daily\n1 / 0\n")
+
+    for number in (1, 2):
+        shell.run_cell("run()", store_history=True)
+
+        assert f"<ipython-input-{number}-" in capsys.readouterr().out
 
 
 def _code_of_f(shell):
