@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.engine.state import State
 
-__all__ = ["PART_WAYS", "EarlierRun", "PartWay", "RunPart", "earlier_run_of", "run_part", "was_left_out"]
+__all__ = ["PART_WAYS", "EarlierRun", "PartWay", "RunPart", "earlier_run_of", "kept_states", "run_part", "was_left_out"]
 
 #: From a task on with all below it; that task alone; that task with all that it needs.
 PartWay = Literal["start_at", "only", "up_to"]
@@ -73,7 +73,13 @@ class RunPart(NamedTuple):
 
 def earlier_run_of(number: int | None, states: Mapping[str, State]) -> EarlierRun:
     """Return a run as the one whose results are taken."""
-    return EarlierRun("the last run" if number is None else f"run {number}", dict(states))
+    return EarlierRun(_name_of(number), dict(states))
+
+
+def kept_states(graph: Graph, number: int | None, states: Mapping[str, State], keys: Iterable[str]) -> dict[str, State]:
+    """Return the states that stand for those that tasks and children had in a run; a parameter's stays as it is."""
+    specs, name = graph.specs, _name_of(number)
+    return {key: states[key] if specs[parent_key(key)].is_parameter else _kept_state(states[key], name) for key in keys}
 
 
 def run_part(
@@ -92,6 +98,10 @@ def run_part(
         StartTaskError: if a task can't run so; says why.
     """
     return _Parting(graph, way, tuple(dict.fromkeys(asked)), earlier, parameters).part()
+
+
+def _name_of(number: int | None) -> str:
+    return "the last run" if number is None else f"run {number}"
 
 
 class _Parting:
@@ -230,15 +240,18 @@ class _Parting:
         return {key: Mapped(n_map_states=state.n_map_states), **others}
 
     def _kept(self, key: str) -> State:
-        """Return the state that stands for an earlier run's: made there, whether it ran then or came from the cache."""
-        state = self._earlier.states[key]
-        message = state.message or ""
-        known = message if message.startswith("Kept from ") else f"Kept from {self._earlier.name}."
-        if type(state) is Success or isinstance(state, Cached):
-            return Success(known, state.raw_result)
-        if isinstance(state, Mapped):
-            return Mapped(known, map_states=state.map_states, n_map_states=state.n_map_states)
-        return state
+        return _kept_state(self._earlier.states[key], self._earlier.name)
+
+
+def _kept_state(state: State, name: str) -> State:
+    """Return the state that stands for one of run `name`: made there, whether it ran then or came from the cache."""
+    message = state.message or ""
+    known = message if message.startswith("Kept from ") else f"Kept from {name}."
+    if type(state) is Success or isinstance(state, Cached):
+        return Success(known, state.raw_result)
+    if isinstance(state, Mapped):
+        return Mapped(known, map_states=state.map_states, n_map_states=state.n_map_states)
+    return state
 
 
 def was_left_out(state: State) -> bool:

@@ -9,7 +9,7 @@ from flowbook.engine.mapped_states import children_of
 from flowbook.engine.state_kinds import failed_by_itself
 from flowbook.engine.task_keys import is_child_key, named, parent_key
 from flowbook.exceptions import UnknownRunError
-from flowbook.flow_run.run_part import was_left_out
+from flowbook.flow_run.run_part import kept_states, was_left_out
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.edits import Edits, edits_of
 from flowbook.notebook.frontend import person
@@ -169,11 +169,8 @@ class Loop:
             if key in graph.specs
         ]
         below = graph.downstream(edited)
-        kept = {
-            key: state
-            for key, state in states.items()
-            if parent_key(key) in graph.specs and parent_key(key) not in below
-        }
+        others = [key for key in states if parent_key(key) in graph.specs and parent_key(key) not in below]
+        kept = kept_states(graph, run.number, states, others)
         lacking = [
             up for key in below for up in graph.specs[key].upstream if up not in below and not _has_result(kept.get(up))
         ]

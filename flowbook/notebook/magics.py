@@ -12,10 +12,12 @@ from IPython.display import display
 
 from flowbook.config import project
 from flowbook.core.typed_parameters import read_as_defaults
+from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import FlowbookError, UnknownRunError
 from flowbook.flow_run.failure import failure_of
 from flowbook.flow_run.run import new_run
 from flowbook.flow_run.run_description import RunLabel
+from flowbook.flow_run.run_part import kept_states
 from flowbook.notebook.arguments import parse_executor, parse_flow_runner, parse_parameters
 from flowbook.notebook.cache_display import cache_entries, open_cache
 from flowbook.notebook.completion import Completion
@@ -297,8 +299,10 @@ class FlowMagics(Magics):
             known = flow.compile().specs
             flow.compile().key_of(args.start_at)  # before a run is looked for: a typing error in a first run is one
             run = self._run_before(flow, before)
-            states = {key: state for key, state in run.states.items() if key in known and state.is_finished()}
-            options.update(start_tasks=[args.start_at], task_states=states)
+            states = run.states()
+            ended = [key for key, state in states.items() if parent_key(key) in known and state.is_finished()]
+            kept = kept_states(flow.compile(), run.number, states, ended)
+            options.update(start_tasks=[args.start_at], task_states=kept)
         return options
 
     def _run_before(self, flow: Flow, before: Flow | None) -> FlowRun:

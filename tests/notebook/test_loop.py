@@ -345,6 +345,20 @@ def test_only_what_was_edited_runs_over_the_states_of_the_run(notebook):
     ]
 
 
+def test_what_did_not_run_with_what_was_edited_says_from_which_run_it_is_kept(notebook):
+    notebook.define(WORKING)
+    run = notebook.run()
+    notebook.define(WORKING, ("return sum(xs)", "return max(xs)"))
+
+    changed = notebook.loop.changed(run)
+    again = changed.flow.start(dict(run.parameters), start_tasks=changed.start, task_states=changed.states)
+    assert again.wait(20).is_paused()
+
+    kept = {key: state.message for key, state in again.states.items() if key not in {"total", "approve", "publish"}}
+    assert kept == dict.fromkeys(("load", "parse", "parse[0]", "parse[1]", "parse[2]"), "Kept from run 1.")
+    assert again["parse"].result == [6, 3, 2]
+
+
 def test_only_what_was_edited_is_refused_where_nothing_was_or_nothing_is_to_go_by(notebook):
     run = notebook.run()
 

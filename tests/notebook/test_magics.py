@@ -409,6 +409,8 @@ def test_a_cell_may_start_at_a_task_over_the_states_of_the_newest_run(shell):
 
     assert flow.last_run.wait(20).is_successful()
     assert shell.user_ns["calls"] == ["approve", "publish"]
+    kept = {key for key, state in flow.last_run.states.items() if state.message == "Kept from run 1."}
+    assert kept == {"load", "double", "double[0]", "double[1]", "double[2]"}
 
 
 def test_showing_a_run_says_how_it_stands(shell, capsys):
