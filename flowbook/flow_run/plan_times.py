@@ -31,7 +31,7 @@ def workers_of(executor: Executor) -> int | None:
 def with_times(graph: Graph, tasks: list[PlannedTask], reads: PlanReads, workers: int | None) -> RunPlan:
     """Return the plan with the time that each task, and the run, is expected to take."""
     times = reads.durations()
-    timed = [_with_time(task, times.get(task.key)) for task in tasks]
+    timed = [_with_time(task, times.get(task.key), graph) for task in tasks]
     last = reads.newest_number()
     running = [task for task in timed if task.outcome == "run"]
     known = [times[task.key] for task in running if task.key in times]
@@ -52,16 +52,21 @@ def with_times(graph: Graph, tasks: list[PlannedTask], reads: PlanReads, workers
     return RunPlan(graph.name, last + 1, tuple(timed), expected, least, most, runs, waits, graph=graph)
 
 
-def _with_time(task: PlannedTask, times: TaskTimes | None) -> PlannedTask:
-    return task if times is None else replace(task, expected_s=times.mean * max(_calls(task), 1))
+def _with_time(task: PlannedTask, times: TaskTimes | None, graph: Graph) -> PlannedTask:
+    return task if times is None else replace(task, expected_s=times.mean * max(_calls(task, times, graph), 1))
 
 
-def _calls(task: PlannedTask) -> int:
-    return 1 if task.width is None else task.width - task.hits - task.keeps
+def _calls(task: PlannedTask, times: TaskTimes, graph: Graph) -> int:
+    """Return how many calls a task makes; of a mapped one whose children aren't known, as many as in earlier runs."""
+    if task.width is None:
+        return times.calls if graph.specs[task.key].is_mapped else 1
+    return task.width - task.hits - task.keeps
 
 
 def _ends(
     graph: Graph, running: Sequence[PlannedTask], times: Mapping[str, TaskTimes], workers: int | None, which: str
 ) -> dict[str, float]:
-    durations = {task.key: (getattr(times[task.key], which), _calls(task)) for task in running if task.key in times}
-    return schedule(graph, durations, workers)
+    known = [(task, times[task.key]) for task in running if task.key in times]
+    return schedule(
+        graph, {task.key: (getattr(took, which), _calls(task, took, graph)) for task, took in known}, workers
+    )

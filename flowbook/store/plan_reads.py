@@ -56,12 +56,17 @@ class PastEntry(NamedTuple):
 
 
 class TaskTimes(NamedTuple):
-    """How long a task, or one child of a mapped task, ran in earlier runs, in seconds."""
+    """How long a task, or one child of a mapped task, ran in earlier runs, in seconds.
+
+    Attributes:
+        calls: how many of them ran in the run with most.
+    """
 
     least: float
     mean: float
     most: float
     runs: int
+    calls: int = 1
 
 
 class PlanReads:

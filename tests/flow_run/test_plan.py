@@ -368,6 +368,27 @@ def test_durations_come_from_earlier_runs():
     assert all(0.02 <= each.expected_s < 1 for each in plan)
 
 
+def test_a_mapped_task_takes_as_many_calls_as_before_where_their_number_is_not_known():
+    @task
+    def numbers():
+        return [1, 2, 3, 4]
+
+    @task
+    def wait(n):
+        time.sleep(0.02)
+        return n
+
+    with Flow("slow") as flow:
+        wait.map(numbers())
+    flow.run(record=True)
+    flow.run(record=True, only="wait[2]")
+
+    plan = flow.plan()
+
+    assert plan["wait"].width is None
+    assert 0.08 <= plan["wait"].expected_s <= plan.expected_s
+
+
 def test_a_table_and_plain_data():
     flow = _flow()
     flow.run(record=True)

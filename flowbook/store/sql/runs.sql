@@ -421,25 +421,31 @@ SELECT run_id FROM run WHERE flow = :flow AND +project = :project ORDER BY creat
 SELECT coalesce(max(number), 0) FROM run WHERE project = :project AND flow = :flow
 
 -- task_durations --
--- How long the tasks of a flow's newest runs ran: each child of a mapped task counts, under its mapped task's key.
-SELECT
-    CASE WHEN substr(key, -1) = ']' THEN substr(rtrim(key, '0123456789]'), 1, length(rtrim(key, '0123456789]')) - 1) ELSE key END AS task,
-    min(took), avg(took), max(took), count(DISTINCT run)
+-- How long the tasks of a flow's newest runs ran: each child of a mapped task counts, under its mapped task's key; and how many of
+-- them ran in the run with most.
+SELECT task, min(least), sum(took) / sum(calls), max(most), count(*), max(calls)
 FROM (
     SELECT
-        run, key,
-        max(CASE WHEN name = 'Success' THEN at END) - max(CASE WHEN name = 'Running' THEN at END) AS took
-    FROM event
-    WHERE
-        run IN (
-            SELECT id FROM run
-            WHERE
-                flow = :flow AND +project = :project
-                AND coalesce((SELECT max(seq) FROM event WHERE event.run = run.id), 0) <= :most_events
-            ORDER BY created DESC LIMIT :limit
-        )
-        AND kind = 0 AND key <> '' AND name IN ('Running', 'Success')
-    GROUP BY run, key
+        run,
+        CASE WHEN substr(key, -1) = ']' THEN substr(rtrim(key, '0123456789]'), 1, length(rtrim(key, '0123456789]')) - 1) ELSE key END AS task,
+        min(took) AS least, sum(took) AS took, max(took) AS most, count(*) AS calls
+    FROM (
+        SELECT
+            run, key,
+            max(CASE WHEN name = 'Success' THEN at END) - max(CASE WHEN name = 'Running' THEN at END) AS took
+        FROM event
+        WHERE
+            run IN (
+                SELECT id FROM run
+                WHERE
+                    flow = :flow AND +project = :project
+                    AND coalesce((SELECT max(seq) FROM event WHERE event.run = run.id), 0) <= :most_events
+                ORDER BY created DESC LIMIT :limit
+            )
+            AND kind = 0 AND key <> '' AND name IN ('Running', 'Success')
+        GROUP BY run, key
+    )
+    WHERE took >= 0
+    GROUP BY run, task
 )
-WHERE took >= 0
 GROUP BY task
