@@ -308,6 +308,26 @@ def test_a_form_with_a_wrong_value_sends_nothing_and_says_so(show: Callable[...,
     }
 
 
+def test_what_stands_beside_the_word_of_a_node_is_cut_where_there_is_no_room(show: Callable[..., Page]) -> None:
+    page = show("show=running")
+    page.wait_for_selector(node("publish"))
+
+    word_ends, value_begins, title = page.evaluate(
+        """async () => {
+          const { insideOf } = await import("/flowbook/notebook/static/node_view.js");
+          const g = document.querySelector('g.node[data-task="publish"]');
+          const task = { state: "Pending", told: { word: "Parameter", beside: "WWWWWWWWWWWW" } };
+          const parts = insideOf({ key: "publish", w: 192, h: 44 }, task, { now: 0, svg: g.ownerSVGElement });
+          g.replaceChildren(...parts);
+          const [word, value] = [g.querySelector(".word").getBBox(), g.querySelector(".end.time").getBBox()];
+          return [word.x + word.width, value.x, g.querySelector(".end.time title").textContent];
+        }"""
+    )
+
+    assert word_ends < value_begins
+    assert title == "WWWWWWWWWWWW"
+
+
 def test_a_frame_is_sorted_by_the_kernel(show: Callable[..., Page]) -> None:
     page = show("show=finished&inspect=join_weather")
     page.wait_for_selector('[data-flowbook="inspector"] [data-column="distance"]')

@@ -492,6 +492,8 @@ test("the table says nothing twice about a task", () => {
     { state: "Failed", message: "ValueError: row 13 is odd", note: "ValueError: row 13 is odd" },
     { state: "TriggerFailed", message: "step_13 failed.", note: "step_13 failed" },
     { state: "Retrying", message: "TimeoutError: no answer", note: "then attempt 2 of 3", attempt: 2, max_attempts: 3 },
+    { state: "Success", note: "on attempt 3 of 4", attempt: 3, max_attempts: 4 },
+    { state: "Failed", message: "TimeoutError: no answer", attempt: 3, max_attempts: 3 },
     { state: "Cached", created: 100, note: "served from the cache", maker: "12" },
     { state: "Running", width: 12, counts: { Success: 7, Running: 5 } },
   ].map((task) => notes(task, 7300));
@@ -499,7 +501,9 @@ test("the table says nothing twice about a task", () => {
   assert.deepEqual(said, [
     ["ValueError: row 13 is odd"],
     ["step_13 failed."],
-    ["then attempt 2 of 3", "TimeoutError: no answer", "attempt 2 of 3"],
+    ["then attempt 2 of 3", "TimeoutError: no answer"],
+    ["on attempt 3 of 4"],
+    ["TimeoutError: no answer", "attempt 3 of 3"],
     ["made 2 h ago by run 12"],
     ["7 Success, 5 Running"],
   ]);

@@ -73,7 +73,8 @@ export function notes(task, now) {
   const [note, message] = [format.noteOf(task, now), counts.length && SAID_BY_COUNTS.test(task.message ?? "") ? "" : (task.message ?? "")];
   const isSame = bare(message).includes(bare(note)) || bare(note).includes(bare(message));
   const said = isSame ? [note.length > message.length ? note : message] : [note, message];
-  return [counts.join(", "), ...said, isTried ? `attempt ${task.attempt} of ${task.max_attempts}` : ""].filter(Boolean);
+  const tried = isTried ? `attempt ${task.attempt} of ${task.max_attempts}` : "";
+  return [counts.join(", "), ...said, said.some((each) => each.includes(tried)) ? "" : tried].filter(Boolean);
 }
 
 /** @param {string} text */
