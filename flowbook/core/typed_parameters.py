@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from flowbook.core.parameter import Parameter
 from flowbook.flow_run.decision import TypedText
-from flowbook.flow_run.typed_text import has_no_literal, read_like
+from flowbook.flow_run.typed_text import read_like
+from flowbook.report.parameter_text import has_no_literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -17,7 +17,8 @@ from uuid import UUID
 
 from flowbook.exceptions import ParameterError
 from flowbook.flow_run.decision import TypedText
-from flowbook.flow_run.typed_text import has_no_literal, read_like, written
+from flowbook.flow_run.typed_text import read_like
+from flowbook.report.parameter_text import has_no_literal, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,21 +11,18 @@ import datetime as dt
 import functools
 import json
 import operator
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 from enum import Enum, Flag
-from pathlib import PurePath
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from flowbook.exceptions import ParameterError
+from flowbook.report.parameter_text import has_no_literal
 from flowbook.report.phrases import shorten
 from flowbook.report.secret_names import shown_text, sounds_secret
 
-__all__ = ["has_no_literal", "read_like", "written"]
+__all__ = ["read_like"]
 
-#: Kinds without a literal in Python, each read from the text that `str` makes of it.
-_WRITTEN = (dt.date, dt.time, dt.timedelta, Decimal, PurePath, UUID)
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 _UNREADABLE = (
     ValueError,
@@ -40,20 +37,6 @@ _UNREADABLE = (
 _MOST_MEMBERS = 12
 _MOST_CHARACTERS = 81
 _UTC = ("datetime.timezone.utc", "timezone.utc", "datetime.UTC", "dt.UTC", "UTC")
-
-
-def has_no_literal(value: object) -> bool:
-    """Return whether a value is a date, an enum's member, a path and the like: a literal in Python can't say it."""
-    return isinstance(value, (Enum, *_WRITTEN)) and type(value).__name__ != "NaTType"  # pandas' None
-
-
-def written(value: object) -> str:
-    """Return the text by which a person may write a value that has no literal; "" for all other values."""
-    if isinstance(value, Enum):
-        return value.name if isinstance(value.name, str) else ""
-    if not has_no_literal(value):
-        return ""
-    return repr(value) if isinstance(value, dt.timedelta) else str(value)
 
 
 def read_like(name: str, text: str, like: object, *, is_secret: bool = False) -> object:

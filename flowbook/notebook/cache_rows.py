@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.report import phrases
 from flowbook.report.cost_text import size_text
+from flowbook.report.parameter_text import parameter_text
 from flowbook.report.secret_names import MASK, shown_value, sounds_secret
 
 if TYPE_CHECKING:
@@ -79,5 +80,5 @@ def parameters_text(parameters: Mapping[str, object] | None) -> str:
         if isinstance(value, dict) and isinstance(value.get("$hash"), str):
             hashed.append(f"{name} {MASK if sounds_secret(name) else '#' + value['$hash'][:8]}")
         else:
-            plain.append(f"{name} {phrases.parameter_text(shown_value(name, value))}")
+            plain.append(f"{name} {parameter_text(shown_value(name, value))}")
     return phrases.shorten(", ".join(plain + hashed), 200)

@@ -9,9 +9,9 @@ from zoneinfo import available_timezones
 from IPython.core.completer import SimpleCompletion, context_matcher
 
 from flowbook.exceptions import FlowbookError
-from flowbook.flow_run.typed_text import written as written_value
 from flowbook.notebook.arguments import EXECUTORS, parse_value
 from flowbook.notebook.line_actions import ACTIONS, written
+from flowbook.report.parameter_text import written as written_value
 from flowbook.store import open_store
 
 if TYPE_CHECKING:

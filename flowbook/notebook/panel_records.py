@@ -18,7 +18,8 @@ from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.panel_actions import Invalidated
 from flowbook.notebook.runs_view import RunsView, runs_view
 from flowbook.report.cost_text import cost_text
-from flowbook.report.phrases import listed, parameter_text, shorten
+from flowbook.report.parameter_text import parameter_text
+from flowbook.report.phrases import listed, shorten
 from flowbook.report.secret_names import shown_value
 from flowbook.store import open_store
 from flowbook.store.records import from_stamp, now

@@ -14,6 +14,7 @@ from flowbook.notebook.panel_actions import who_decides
 from flowbook.notebook.parts_asked import OF_FLOW, OF_REST, OF_TASK, Asked, What
 from flowbook.notebook.view_queries import runs_asked_for
 from flowbook.report import phrases
+from flowbook.report.parameter_text import parameter_text
 from flowbook.report.secret_names import MASK, shown_value
 
 if TYPE_CHECKING:
@@ -242,9 +243,9 @@ class RunCommands:
         values: dict[str, object] = {}
         for name, text in texts.items():
             field = fields.get(name, {})
-            if name in before and phrases.parameter_text(shown_value(name, before[name])) == text:
+            if name in before and parameter_text(shown_value(name, before[name])) == text:
                 values[name] = before[name]
-            elif MASK in str(text) and phrases.parameter_text(field.get("default")) == text:
+            elif MASK in str(text) and parameter_text(field.get("default")) == text:
                 continue  # the flow has it
             elif MASK in str(text):
                 msg = f"{name} has {MASK} in place of a secret that isn't shown. Type the whole value."

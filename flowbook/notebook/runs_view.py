@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flowbook.report.phrases import listed, parameter_text, shorten
+from flowbook.report.parameter_text import parameter_text
+from flowbook.report.phrases import listed, shorten
 from flowbook.report.secret_names import shown_parameters, shown_value
 from flowbook.store.process_identity import listed_message_of, shown_counts, shown_seconds, shown_state
 

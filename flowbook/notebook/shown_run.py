@@ -23,6 +23,7 @@ from flowbook.notebook.task_details import Inspected, details
 from flowbook.notebook.value_access import RunValues
 from flowbook.report import phrases
 from flowbook.report.error_view import describe_error
+from flowbook.report.parameter_text import parameter_text
 from flowbook.report.secret_names import shown_text, shown_texts, shown_urls, shown_value
 
 if TYPE_CHECKING:
@@ -142,9 +143,7 @@ class ShownRun:
             ended=None if isinstance(state, Paused) else self._ended(state),
             waits_since=state.at if isinstance(state, Paused) else None,
             rested_s=round(self._feed.projection.rested_s, 3),
-            parameters={
-                name: phrases.parameter_text(shown_value(name, value)) for name, value in run.parameters.items()
-            },
+            parameters={name: parameter_text(shown_value(name, value)) for name, value in run.parameters.items()},
             executor=run.executor_text,
             notice=" ".join(
                 filter(None, (self._notice, phrases.shorten(shown_urls(self._feed.projection.warning), 500)))

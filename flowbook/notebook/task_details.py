@@ -12,12 +12,12 @@ from flowbook.engine.state_kinds import FAILED
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import FlowbookError
 from flowbook.flow_run.kind_by_preview import written_of
-from flowbook.flow_run.typed_text import has_no_literal, written
 from flowbook.notebook.view_model import Details, EarlierDecision, InputView, LogView, Preview, Segment, TaskView
 from flowbook.report import phrases
 from flowbook.report.cost_text import cost_text
 from flowbook.report.failed_above import failed_for, instead
 from flowbook.report.masked_values import named_preview
+from flowbook.report.parameter_text import has_no_literal, parameter_text, written
 from flowbook.report.secret_names import MASK, shown_change, shown_urls, shown_value
 from flowbook.report.unkept import unkept_note, why_unkept
 from flowbook.results.preview import page_mark
@@ -263,9 +263,9 @@ def _changed(name: str, changed: ChangedInput, instead: str, of: Inspected) -> I
 def _constant(name: str, value: object, of: Inspected) -> InputView:
     changed = of.changed.get(name)
     if changed is not None:
-        return _changed(name, changed, f"instead of {phrases.parameter_text(shown_value(name, value))}", of)
+        return _changed(name, changed, f"instead of {parameter_text(shown_value(name, value))}", of)
     shown = shown_value(name, value)
-    text = f"{phrases.parameter_text(shown)} ({type(value).__name__}, a constant)"
+    text = f"{parameter_text(shown)} ({type(value).__name__}, a constant)"
     literal = repr(value) if value is None or (type(value) in _LITERALS and shown == value) else ""
     if has_no_literal(value) and shown is value and MASK not in shown_urls(written(value)):
         literal = written(value)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from flowbook.draw.node_parts import NodeView
 from flowbook.draw.svg import svg
 from flowbook.report import phrases
+from flowbook.report.parameter_text import parameter_text
 from flowbook.report.secret_names import shown_value, sounds_secret
 
 if TYPE_CHECKING:
@@ -311,7 +312,7 @@ def _parameter(spec: TaskSpec) -> ParameterView:
         kind = "str"  # what is typed is the secret, and no literal
     default = shown_value(str(name), default)
     if default is not None and (kind == "literal" or (isinstance(default, float) and not math.isfinite(default))):
-        default = phrases.parameter_text(default)
+        default = parameter_text(default)
     return ParameterView(str(name), kind, default, is_required, python, is_secret)
 
 

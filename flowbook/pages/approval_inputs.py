@@ -14,8 +14,9 @@ from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import ArgumentError, FlowbookError
 from flowbook.flow_run.decision import TypedText
 from flowbook.flow_run.kind_by_preview import like_of, written_of
-from flowbook.flow_run.typed_text import has_no_literal, read_like
+from flowbook.flow_run.typed_text import read_like
 from flowbook.report.masked_values import masked_preview
+from flowbook.report.parameter_text import has_no_literal
 from flowbook.report.phrases import shorten
 from flowbook.report.secret_names import shown_text, sounds_secret
 from flowbook.results.reference import is_reference

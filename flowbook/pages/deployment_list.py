@@ -13,7 +13,8 @@ from flowbook.exceptions import FlowbookError, RunClaimedError
 from flowbook.flow_run.flow_runner_of import flow_runner_of
 from flowbook.flow_run.submission import Submission, claim_for_process
 from flowbook.notebook.command_worker import RefusedError
-from flowbook.report.phrases import parameter_text, shorten
+from flowbook.report.parameter_text import parameter_text
+from flowbook.report.phrases import shorten
 from flowbook.report.secret_names import shown_parameters
 from flowbook.store.process_identity import shown_state
 

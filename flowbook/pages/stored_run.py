@@ -23,8 +23,8 @@ from flowbook.flow_run.recorded_decision import decide_recorded
 from flowbook.flow_run.resume_plan import broken_off
 from flowbook.flow_run.run_description import RunLabel
 from flowbook.flow_run.run_log import RunLog
-from flowbook.flow_run.typed_text import has_no_literal
 from flowbook.notebook.command_worker import RefusedError
+from flowbook.report.parameter_text import has_no_literal
 from flowbook.report.secret_names import shown_parameters
 from flowbook.report.unkept import why_unkept
 from flowbook.results.reference import is_reference

@@ -46,7 +46,6 @@ __all__ = [
     "message",
     "note",
     "outcomes",
-    "parameter_text",
     "remaining",
     "shorten",
     "staleness",
@@ -56,7 +55,6 @@ __all__ = [
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _NOTE_LENGTH = 200
-_VALUE_LENGTH = 200
 _MESSAGE_LENGTH = 500
 _FOR_GOOD = 9000
 #: The third line of an output that the cache served, where no more is known of it.
@@ -173,16 +171,6 @@ def error_text(error: object) -> str:
     if kind == "RemoteError":
         return shorten(message, _NOTE_LENGTH)
     return shorten(f"{kind}: {message}" if message else kind, _NOTE_LENGTH)
-
-
-def parameter_text(value: object) -> str:
-    """Return a value as a form shows it: strings as they are, others as Python writes them."""
-    if isinstance(value, str):
-        return shorten(value, _VALUE_LENGTH) if len(value) > _VALUE_LENGTH else value
-    try:
-        return shorten(repr(value), _VALUE_LENGTH)
-    except BaseException as exc:  # noqa: BLE001  # a user's __repr__ may raise, or exit
-        return f"<{type(value).__name__} that can't be shown: {type(exc).__name__}>"
 
 
 def trigger_name(spec: TaskSpec) -> str:

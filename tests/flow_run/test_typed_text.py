@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from flowbook.exceptions import ParameterError
-from flowbook.flow_run.typed_text import read_like, written
+from flowbook.flow_run.typed_text import read_like
+from flowbook.report.parameter_text import written
 
 
 class Level(Enum):
