@@ -16,6 +16,7 @@ from flowbook.agent.agent import Agent, AgentSettings
 from flowbook.agent.agent_lines import AgentView, agent_lines
 from flowbook.agent.chores import chores_of
 from flowbook.agent.coming import coming
+from flowbook.cli.command_words import in_commands
 from flowbook.exceptions import FlowbookError, StoreError
 from flowbook.store import open_store
 from flowbook.terminal.lines import printable
@@ -35,6 +36,8 @@ __all__ = ["start"]
 _DRAW_S, _LOOK_S = 0.5, 2.0
 _MOST_COMING = 3
 _FEWEST = 4
+#: How much of a run's id names it.
+_ID_CHARS = 8
 
 
 def start(args: Namespace, out: Output) -> int:
@@ -99,7 +102,7 @@ class _Lines:
                 self._out.done("", at=time.time(), **news.as_json())
                 self._out.to.flush()
             else:
-                self._write(news.text)
+                self._write(in_commands(news.text, news.run_id[:_ID_CHARS]))
 
     def _write(self, text: str) -> None:
         self._out.line(f"{time.strftime('%H:%M:%S')}  {printable(text)}")

@@ -88,7 +88,7 @@ class Output:
 
     def error(self, error: BaseException, run: str = "") -> None:
         """Write what went wrong, and what to do; `run` is what the command line called the run, if it named one."""
-        message = in_commands(str(error), run) if run else str(error)
+        message = in_commands(str(error), run)
         if self.is_json:
             field = error.details.get("field") if isinstance(error, FlowbookError) else None
             known = {} if field is None else {"field": str(field)}

@@ -174,16 +174,27 @@ def logs(args: Namespace, out: Output) -> int:
         return _write_output(run_id, out)
     if args.task is not None and all(each.key != args.task for each in task_facts(store, run_id, args.task)):
         raise _unknown_task(args, store.runs.summary(run_id))
-    seen, pause = 0, threading.Event()
+    seen, has_written, pause = 0, False, threading.Event()
     while True:
         is_at_rest = shown_state(store.runs.summary(run_id)) not in _GOES_ON
         events = store.history.events(run_id, seen)
         seen = events[-1].seq if events else seen
-        _write_logs(events, store.history.errors(run_id) if _has_failure(events) else {}, args.task, out)
+        errors = store.history.errors(run_id) if _has_failure(events) else {}
+        has_written |= _write_logs(events, errors, args.task, out)
         if is_at_rest or not args.follow:
-            _write_logs(store.notices.log_lines(run_id), {}, args.task, out)
+            has_written |= _write_logs(store.notices.log_lines(run_id), {}, args.task, out)
+            if not has_written and not out.is_json:
+                out.errors.write(f"{_nothing_logged(args, run_id)}\n")
             return 0
         pause.wait(_FOLLOW_S)
+
+
+def _nothing_logged(args: Namespace, run_id: str) -> str:
+    """Return what to say in place of logs, beside them: where else what was printed may be."""
+    who = "Its tasks have" if args.task is None else f"{printable(args.task)} has"
+    if output_file(run_id).exists():
+        return f"{who} logged nothing. What its process wrote: flowbook run logs {shlex.quote(args.run)} --output"
+    return f"{who} logged nothing. Prints are logged where a task has log_stdout=True."
 
 
 def _write_output(run_id: str, out: Output) -> int:
@@ -232,16 +243,21 @@ def import_(args: Namespace, out: Output) -> int:
     return 0
 
 
-def _write_logs(events: Iterable[Event], errors: Mapping[str, RemoteError], task: str | None, out: Output) -> None:
+def _write_logs(events: Iterable[Event], errors: Mapping[str, RemoteError], task: str | None, out: Output) -> bool:
+    """Write what was logged, and return whether that is anything."""
+    has_written = False
     last = {event.key: event.seq for event in events if isinstance(event, StateChanged) and event.key in errors}
     for event in events:
         if task not in (None, event.key):
             continue
         if isinstance(event, Logged):
             _write_log(event.seq, event.key, event.at, logging.getLevelName(event.level), event.text, out)
+            has_written = True
         elif last.get(event.key) == event.seq:
             text = without_secrets(errors[event.key].formatted)
             _write_log(event.seq, event.key, event.at, "ERROR", text, out)
+            has_written = True
+    return has_written
 
 
 def _write_log(seq: int, key: str, at: float, level: str, text: str, out: Output) -> None:  # noqa: PLR0913
@@ -259,7 +275,8 @@ def _has_failure(events: Iterable[Event]) -> bool:
 
 def _footer(count: int, limit: int | None) -> str:
     if limit is not None and count == limit:
-        return f"The {count:,} newest runs. What waits for you: --waiting   all: --all   as data: --json"
+        which = "newest run" if count == 1 else f"{count:,} newest runs"
+        return f"The {which}. What waits for you: --waiting   all: --all   as data: --json"
     return f"{count:,} {'run' if count == 1 else 'runs'}. What waits for you: --waiting   as data: --json"
 
 

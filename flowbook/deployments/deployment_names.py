@@ -32,8 +32,7 @@ def find_deployment(store: Store, name: object) -> DeploymentRecord:
     if not text:
         msg = f"{name!r} doesn't name a deployment. Name it by flow and name, 'delays/nightly'."
         raise UnknownDeploymentError(msg, deployment=repr(name))
-    flow, slash, last = text.rpartition("/")
-    found = store.deployments.named(last, flow) if slash else store.deployments.named(text)
+    found = _called(store, str(name)) or _called(store, text)
     if not found and len(text) >= _SHORTEST_ID:
         found = store.deployments.that_begin(text)
     if len(found) == 1:
@@ -43,6 +42,11 @@ def find_deployment(store: Store, name: object) -> DeploymentRecord:
         msg = f"{len(found)} deployments are called {text!r}: {listed}. Name one of them so, or by its id."
         raise UnknownDeploymentError(msg, deployment=text)
     raise UnknownDeploymentError(_none_of(store, text), deployment=text)
+
+
+def _called(store: Store, text: str) -> list[DeploymentRecord]:
+    flow, slash, last = text.rpartition("/")
+    return store.deployments.named(last, flow) if slash else store.deployments.named(text)
 
 
 def _none_of(store: Store, text: str) -> str:

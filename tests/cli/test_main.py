@@ -106,6 +106,7 @@ def test_runs_are_listed(capsys, run, failed):
     assert [each["flow"] for each in _json(capsys, "run", "ls", "--flow", "broken")] == ["broken"]
     assert [each["flow"] for each in _json(capsys, "run", "ls", "--state", "Paused")] == ["delays"]
     assert [each["flow"] for each in _json(capsys, "run", "ls", "--limit", "1")] == ["broken"]
+    assert "\nThe newest run. What waits" in _run(capsys, "run", "ls", "--limit", "1")[1]
     assert [each["flow"] for each in _json(capsys, "run", "ls", "--limit", "1", "--state", "Paused")] == ["delays"]
     assert _json(capsys, "run", "ls", "--limit", "1", "--state", "Crashed") == []
 
@@ -296,11 +297,13 @@ def test_a_run_is_inspected_by_the_first_digits_of_its_id(capsys, run):
 def test_what_a_task_printed_is_written(capsys, run):
     _, out, _ = _run(capsys, "run", "logs", run.run_id)
     _, lines, _ = _run(capsys, "run", "logs", run.run_id, "--task", "load", "--follow", "--json")
-    _, nothing, _ = _run(capsys, "run", "logs", run.run_id, "--task", "publish")
+    nothing = _run(capsys, "run", "logs", run.run_id, "--task", "publish")
+    no_json = _run(capsys, "run", "logs", run.run_id, "--task", "publish", "--json")
 
     assert out.split()[1:] == ["INFO", "load", "loaded", "3"]
     assert [json.loads(line)["text"].strip() for line in lines.splitlines()] == ["loaded 3"]
-    assert nothing == ""
+    assert nothing == (0, "", "publish has logged nothing. Prints are logged where a task has log_stdout=True.\n")
+    assert no_json == (0, "", "")
 
 
 def test_a_paused_run_is_resumed_and_waited_for(capsys, run):
@@ -398,7 +401,7 @@ WRONG = {
     ("run", "import", __file__): (1, "is damaged, or no exported run"),
     ("cache", "show", "nothing"): (
         1,
-        "There is no cache entry 'nothing' in this store. flowbook.cache.entries() lists",
+        "There is no cache entry 'nothing' in this store. `flowbook cache ls` lists",
     ),
     ("cache", "expire", "nothing"): (1, "There is no cache entry 'nothing'"),
     ("cache", "ls", "--at", "tomorrow"): (2, "'tomorrow' isn't a time. Write it like '2026-11-20 09:00'"),

@@ -112,6 +112,8 @@ def test_a_flow_goes_on_in_a_process_of_its_own_and_is_watched(file, capsys, go_
     assert re.sub(r"(?m)^\d\d:\d\d:\d\d", "TIME", watched[1]) == "TIME  Success   slow\ndelays run 1 succeeded.\n"
     assert run(capsys, "run", "logs", "last")[1].endswith("INFO     load  loaded 2\n")
     assert run(capsys, "run", "logs", "last", "--output") == (0, "to the log file\n", "")
+    hint = "slow has logged nothing. What its process wrote: flowbook run logs last --output\n"
+    assert run(capsys, "run", "logs", "last", "--task", "slow") == (0, "", hint)
 
 
 def test_the_command_says_how_to_go_on(file, capsys):

@@ -28,6 +28,15 @@ def test_a_name_means_one_deployment(name, index, store, made):
     assert find_deployment(store, name) == made[index]
 
 
+@pytest.mark.parametrize("name", [" a b ", "delays/ a b ", "  delays/plain\n"])
+def test_spaces_around_a_name_belong_to_it_if_a_deployment_is_called_so(name, store):
+    spaced, plain = create_deployments(
+        store, [DeploymentSpec(" a b ", Flow("delays")), DeploymentSpec("plain", Flow("delays"))]
+    )
+
+    assert find_deployment(store, name) == (plain if "plain" in name else spaced)
+
+
 def test_so_does_an_id_or_its_beginning(store, made):
     assert [find_deployment(store, made[1].id), find_deployment(store, made[1].id[:8])] == [made[1]] * 2
 
