@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextvars
 import threading
-import weakref
 from typing import TYPE_CHECKING
+
+from flowbook._utils.live_objects import LiveObjects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["OwnedThread", "alive", "prepare", "spawn"]
 
 _PREFIX = "flowbook-"
-_started: weakref.WeakSet[OwnedThread] = weakref.WeakSet()
+_started: LiveObjects[OwnedThread] = LiveObjects()
 
 
 class OwnedThread(threading.Thread):
@@ -59,4 +60,4 @@ def prepare(target: Callable[..., object], *args: object, name: str, owner: obje
 
 def alive() -> list[OwnedThread]:
     """Return the live threads that were started here, sorted by name."""
-    return sorted((thread for thread in _started.copy() if thread.is_alive()), key=lambda thread: thread.name)
+    return sorted((thread for thread in _started.listed() if thread.is_alive()), key=lambda thread: thread.name)

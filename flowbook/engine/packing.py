@@ -195,9 +195,10 @@ class _Inputs:
             if isinstance(value, ListRef):
                 return Many(tuple(self.item(each) for each in value.items))
             if isinstance(value, WorkerRef):
-                if isinstance(value.handle, PickledValue):
-                    return self._parcel(value.handle)
-                self.held.append(value.handle)
+                handle = value.handle  # once: whoever reads the value puts it there
+                if isinstance(handle, PickledValue):
+                    return self._parcel(handle)
+                self.held.append(handle)
                 return FromWorker(len(self.held) - 1)
             if self._shelf is not None and self._shelf.holds(value):
                 return self._stored(value, self._shelf)

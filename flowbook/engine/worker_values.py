@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from flowbook._utils.live_objects import LiveObjects
 from flowbook.engine.state import Mapped
 from flowbook.exceptions import ExecutorError, ResultGoneError
 from flowbook.results.pickled_value import PickledValue
@@ -57,7 +57,7 @@ class WorkerValues:
 
     def __init__(self, executor: RunsCalls | None = None) -> None:
         self._executor = executor
-        self._refs: weakref.WeakSet[WorkerRef] = weakref.WeakSet()
+        self._refs: LiveObjects[WorkerRef] = LiveObjects()
         self._why_gone = "it stayed on a worker, and the run's cluster has closed"
 
     def reference(self, handle: object, size_bytes: int, content_hash: str | None = None) -> WorkerRef:
@@ -73,14 +73,22 @@ class WorkerValues:
         Raises:
             ResultGoneError: if it is lost.
         """
-        if isinstance(ref.handle, PickledValue):
-            return ref.handle
-        if ref.handle is None or self._executor is None:
-            raise _gone(ref, self._why_gone)
-        try:
-            (parcel,) = self._executor.fetch([ref.handle])
-        except ExecutorError as error:
-            raise _gone(ref, str(error)) from error
+        handle, executor = ref.handle, self._executor  # once: the run may end at any moment
+        if isinstance(handle, PickledValue):
+            return handle
+        why, cause = self._why_gone, None
+        if handle is not None and executor is not None:
+            try:
+                return self._fetched(ref, handle, executor)
+            except ExecutorError as error:
+                why, cause = str(error), error
+        if isinstance(brought := ref.handle, PickledValue):  # the run has ended, or somebody else has read it
+            return brought
+        raise _gone(ref, why) from cause
+
+    def _fetched(self, ref: WorkerRef, handle: object, executor: RunsCalls) -> PickledValue:
+        """Return a value from its worker; a small one stays here. Raises ExecutorError."""
+        (parcel,) = executor.fetch([handle])
         assert isinstance(parcel, PickledValue)  # noqa: S101  # as the engine's own body gave it
         if ref.size_bytes <= _HERE_BYTES:
             object.__setattr__(ref, "handle", parcel)
@@ -98,20 +106,23 @@ class WorkerValues:
 
     def bring_home(self, limit_bytes: int) -> None:
         """Fetch values before the workers end, the smallest first, up to `limit_bytes` in all; the rest is lost."""
-        if self._executor is None or self._executor.outlives:
+        executor = self._executor
+        if executor is None or executor.outlives:
             return
         left = limit_bytes
-        wanted: list[WorkerRef] = []
-        lost: list[WorkerRef] = []
-        for ref in sorted(self._refs, key=_size):
+        wanted: list[tuple[WorkerRef, object]] = []
+        lost: list[tuple[WorkerRef, object]] = []
+        for ref in sorted(self._refs.listed(), key=_size):
             left -= ref.size_bytes
-            (wanted if left >= 0 else lost).append(ref)
+            if not isinstance(handle := ref.handle, PickledValue):  # which somebody has just read
+                (wanted if left >= 0 else lost).append((ref, handle))
         try:
-            parcels: Iterable[object] = self._executor.fetch([ref.handle for ref in wanted])
+            parcels: Iterable[object] = executor.fetch([handle for _, handle in wanted])
         except ExecutorError:
             parcels = [None] * len(wanted)
-        for ref, parcel in [*zip(wanted, parcels, strict=True), *((ref, None) for ref in lost)]:
-            object.__setattr__(ref, "handle", parcel)
+        for (ref, handle), parcel in [*zip(wanted, parcels, strict=True), *((each, None) for each in lost)]:
+            if ref.handle is handle:
+                object.__setattr__(ref, "handle", parcel)
         self._executor = None
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from flowbook import config
+from flowbook._utils.live_objects import LiveObjects
 from flowbook._utils.locks import Rank, RankedLock
 from flowbook.exceptions import StoreError
 from flowbook.store import store_errors
@@ -50,7 +51,7 @@ class Connections:
 
     def _begin(self) -> None:
         self._local = threading.local()
-        self._handles: weakref.WeakSet[_Handle] = weakref.WeakSet()
+        self._handles: LiveObjects[_Handle] = LiveObjects()
         self._writer: _Handle | None = None
         self._watcher: _Handle | None = None
 
@@ -62,9 +63,10 @@ class Connections:
 
     def watcher(self) -> Connection:
         """Return a connection that never writes, to look for others' commits with. For one thread at a time."""
-        if self._watcher is None or self._watcher.is_closed:
-            self._watcher = self._connect()
-        return self._watcher.connection
+        watcher = self._watcher  # once: `abandon` may be called meanwhile
+        if watcher is None or watcher.is_closed:
+            watcher = self._watcher = self._connect()
+        return watcher.connection
 
     def reader(self) -> Connection:
         """Return the calling thread's own connection."""
@@ -76,12 +78,12 @@ class Connections:
     def close(self) -> None:
         """Close all, each once its thread has read what it reads."""
         self.is_closed = True
-        for handle in list(self._handles):
+        for handle in self._handles.listed():
             handle.close()
 
     def abandon(self) -> None:
         """Leave all that are open as they are, and begin anew."""
-        for handle in (handles := list(self._handles)):
+        for handle in (handles := self._handles.listed()):
             handle.abandon()
         self._abandoned += [*handles, self._local]
         self._begin()
@@ -110,6 +112,9 @@ class Connections:
             handle.close()
             raise
         self._handles.add(handle)
+        if self.is_closed:  # meanwhile; `close` may not have found it
+            handle.close()
+            raise store_errors.closed(self._path)
         return handle
 
     def _prepare(self, connection: Connection) -> None:

@@ -13,7 +13,7 @@ from flowbook.engine.events import StateChanged
 from flowbook.engine.state import Success
 from flowbook.exceptions import StoreError
 from flowbook.store import Store, open_store
-from flowbook.store.connections import _Handle
+from flowbook.store.connections import Connection, Connections, _Handle
 from flowbook.store.database import Database
 from flowbook.store.queries import migrations
 from tests.removal import remove_folder
@@ -251,3 +251,45 @@ def test_what_a_writer_was_given_never_disturbs_the_next_one(tmp_path: Path) -> 
 
     assert database.read("SELECT x FROM more ORDER BY x") == [(1,), (2,), (3,), (4,), (5,)]
     database.close()
+
+
+def test_a_connection_that_is_opened_while_the_database_is_closed_is_closed_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, opened = Database(tmp_path, NEW), []
+    prepare = Connections._prepare
+
+    def closing(self: Connections, connection: Connection) -> None:
+        prepare(self, connection)
+        opened.append(connection)
+        database.close()
+
+    monkeypatch.setattr(Connections, "_prepare", closing)
+    with pytest.raises(StoreError, match="closed"):
+        database.read("SELECT x FROM more")  # by this thread's first connection to read with
+
+    (connection,) = opened
+    with pytest.raises(sqlite3.ProgrammingError):
+        connection.execute("SELECT 1")
+
+
+def test_the_watching_connection_is_there_although_all_are_abandoned_at_that_moment(tmp_path: Path) -> None:
+    connections = Connections(tmp_path / "a.sqlite", is_read_only=False)
+    first = connections.watcher()
+
+    class Watcher:
+        """The connection so far; when it is looked at, descriptors are found to be somebody else's."""
+
+        connection = first
+
+        @property
+        def is_closed(self) -> bool:
+            connections.abandon()
+            return False
+
+    connections._watcher = Watcher()  # type: ignore[assignment]
+
+    assert connections.watcher() is first
+    assert connections.watcher() is not first
+    first.close()
+    connections.close()
