@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import operator
 import re
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,23 +22,25 @@ __all__ = ["fitting_rows"]
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "=": operator.eq,
+    "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
 }
-_COMPARISON = re.compile(r"(?s)\s*(.+?)\s*(!=|<=|>=|=|<|>)\s*(.*?)\s*\Z")
+_COMPARISON = re.compile(r"(?s)\s*(.+?)\s*(!=|<=|>=|==|=|<|>)\s*(.*?)\s*\Z")
 #: All that the text of a moment is made of.
 _OF_MOMENTS = frozenset("0123456789-+:. ")
 _PART_ROWS = 50_000
+_NAMED_AT_MOST = 3
 
 
 def fitting_rows(frame: pd.DataFrame, names: Sequence[str], query: str) -> Mask:
     """Return for each row whether it fits.
 
-    A column's name, one of `= != < <= > >=` and a value compare that column; missing cells fit nothing then. Any other text is
-    looked for in all cells, in any case; in columns of numbers, a number is looked for as a whole.
+    A column's name, one of `= == != < <= > >=` and a value, in quotes or not, compare that column; missing cells fit nothing.
+    Any other text is looked for in all cells, in any case; in columns of numbers, a number is looked for as a whole.
 
     Args:
         frame: the columns that are looked at.
@@ -45,21 +48,40 @@ def fitting_rows(frame: pd.DataFrame, names: Sequence[str], query: str) -> Mask:
         query: what was typed.
 
     Raises:
-        DefinitionError: if a value can't be compared with a column.
+        DefinitionError: if a value can't be compared with a column, or no cell has the text of what compares an unknown column.
     """
     found = _COMPARISON.match(query)
     if found is not None and found[1] in names:
-        return _compared(frame.iloc[:, list(names).index(found[1])], found[1], found[2], found[3])
+        return _compared(frame.iloc[:, list(names).index(found[1])], found[1], found[2], _unquoted(found[3]))
     import numpy as np  # noqa: PLC0415  # heavy
 
     fits = np.zeros(len(frame), dtype=bool)
     for position in range(frame.shape[1]):
         fits |= _containing(frame.iloc[:, position], query.strip().lower())
+    if found is not None and found[1].isidentifier() and not fits.any():
+        raise _no_column(found[1], names, query)
     return fits
+
+
+def _no_column(name: str, names: Sequence[str], query: str) -> DefinitionError:
+    close = difflib.get_close_matches(name, names, n=1)
+    more = f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
+    hint = f"Did you mean {close[0]!r}?" if close else f"Columns: {', '.join(names[:_NAMED_AT_MOST])}{more}."
+    msg = f"There is no column {name!r}, and no cell has the text {query.strip()!r}. {hint}"
+    return DefinitionError(msg, query=query)
+
+
+def _unquoted(text: str) -> str:
+    """Return a value without the quotes that it is written in, if it is."""
+    is_quoted = len(text) > 1 and text[0] in {"'", '"'} and text[-1] == text[0]
+    return text[1:-1] if is_quoted else text
 
 
 def _compared(column: pd.Series[Any], name: str, sign: str, text: str) -> Mask:
     compare = _OPERATORS[sign]
+    if not text and (_is_number(column) or column.dtype.kind in "mM"):
+        msg = f"Write a value after '{name} {sign}'."
+        raise DefinitionError(msg, query=text)
     if _is_number(column) or column.dtype.kind in "mM":
         value = _value_like(column, name, text)
         fits: Mask = (compare(column, value) & column.notna()).to_numpy(dtype=bool, na_value=False)

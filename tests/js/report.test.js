@@ -54,6 +54,18 @@ test("rows are found by a text in any cell, and a report says where it hasn't al
   assert.deepEqual([found.rows, found.index, found.fitting, found.total, found.isPart], [[["EV", "94"]], ["2"], 1, 900, true]);
 });
 
+test("rows are compared with a value, as a kernel does", () => {
+  const found = (/** @type {string} */ query) => framePage(PAGE, { offset: 0, limit: 100, sort: null, descending: false, query }).rows.map(([name]) => name);
+
+  assert.deepEqual(found("carrier == 'EV'"), ["EV"]);
+  assert.deepEqual(found("carrier = ev"), []);
+  assert.deepEqual(found("carrier != EV"), ["AA", "B6", "UA"]);
+  assert.deepEqual(found("flights >= 94"), ["AA", "EV"]);
+  assert.deepEqual(found("flights < 94"), ["UA"]);
+  assert.deepEqual(found("flights > many"), []);
+  assert.deepEqual(found("gate = 7"), []);
+});
+
 test("children are filtered, sorted and paged as by a kernel", () => {
   const keys = (/** @type {Partial<typeof wish>} */ change) => childrenPage(CHILDREN, { ...wish, ...change }).rows.map(({ index }) => index);
 

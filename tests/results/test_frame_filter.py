@@ -33,6 +33,11 @@ FRAME = pd.DataFrame(
         ("flights <= 3", [0, 2]),
         ("carrier = Aa", [3]),
         ("carrier != AA", [1, 3]),
+        ("carrier == Aa", [3]),
+        ('carrier == "Aa"', [3]),
+        ("carrier != 'AA'", [1, 3]),
+        ("delay == '15.5'", [0]),
+        ('day >= "2026-11-21"', [1, 3]),
         ("kind = x", [0, 2]),
         ("late = True", [0, 2]),
         ("day > 2026-11-20", [1, 3]),
@@ -76,6 +81,12 @@ def test_a_moment_fits_what_its_text_contains(zone: str | None, unit: str, text:
 @pytest.mark.parametrize(
     ("query", "message"),
     [
+        ("delays > 15", "There is no column 'delays', and no cell has the text 'delays > 15'. Did you mean 'delay'?"),
+        (
+            "airport = 7",
+            "There is no column 'airport', and no cell has the text 'airport = 7'. Columns: carrier, delay, flights and 4 more.",
+        ),
+        ("delay > ", "Write a value after 'delay >'."),
         (
             "delay > soon",
             "'soon' can't be compared with column 'delay', which holds float64. Write a value of that type.",
@@ -86,7 +97,7 @@ def test_a_moment_fits_what_its_text_contains(zone: str | None, unit: str, text:
         ),
     ],
 )
-def test_a_value_of_another_type_is_refused(query: str, message: str) -> None:
+def test_what_can_not_be_compared_is_refused(query: str, message: str) -> None:
     with pytest.raises(DefinitionError) as caught:
         fitting_rows(FRAME, list(FRAME.columns), query)
 

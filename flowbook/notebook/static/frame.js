@@ -99,7 +99,7 @@ export class FrameView {
   #find = dom.h("input", {
     "data-action": "frame-filter",
     placeholder: "Find rows, e.g. delay > 15",
-    title: "Text to find in any cell, or a column, a comparison (= != < <= > >=) and a value",
+    title: "Text to find in any cell, or a column, a comparison (== != < <= > >=) and a value",
     "aria-label": "Find rows",
     class: "filter",
     spellcheck: "false",

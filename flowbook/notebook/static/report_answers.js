@@ -46,8 +46,8 @@ function rank(order, { state, duration_s, index }) {
  */
 export function framePage(all, { sort, descending, query = "" }) {
   const column = sort === null ? -1 : all.columns.findIndex(({ name }) => name === sort);
-  const wanted = query.trim().toLowerCase();
-  const places = all.rows.flatMap((row, i) => (!wanted || row.some((cell) => cell?.toLowerCase().includes(wanted)) ? [i] : []));
+  const fits = fittingOf(all, query);
+  const places = all.rows.flatMap((row, i) => (fits(row) ? [i] : []));
   if (column >= 0) {
     const compare = all.columns[column]?.numeric ? byNumber : byText;
     const cell = (/** @type {number} */ i) => all.rows[i]?.[column] ?? null;
@@ -64,6 +64,35 @@ export function framePage(all, { sort, descending, query = "" }) {
     fitting: places.length,
     isPart: all.rows.length < all.total,
   };
+}
+
+/** `delay > 15` */
+const COMPARISON = /^\s*(.+?)\s*(!=|<=|>=|==|=|<|>)\s*(.*?)\s*$/s;
+/** Whether a cell fits, by the sign of its difference from the value. @type {Record<string, (sign: number) => boolean>} */
+const FITS = {
+  "=": (sign) => sign === 0,
+  "==": (sign) => sign === 0,
+  "!=": (sign) => sign !== 0,
+  "<": (sign) => sign < 0,
+  "<=": (sign) => sign <= 0,
+  ">": (sign) => sign > 0,
+  ">=": (sign) => sign >= 0,
+};
+
+/** What says whether a row fits, as `fitting_rows` in Python does. @param {Page} all @param {string} query @returns {(row: (string | null)[]) => boolean} */
+function fittingOf(all, query) {
+  const [, name, comparison = "", text = ""] = COMPARISON.exec(query) ?? [];
+  const column = all.columns.findIndex((each) => each.name === name);
+  const fits = FITS[comparison];
+  if (column >= 0 && fits) {
+    const value = text.replace(/^(["'])(.*)\1$/s, "$2");
+    const isNumeric = all.columns[column]?.numeric;
+    if (isNumeric && (!value || Number.isNaN(numberOf(value)))) return () => false;
+    const compare = isNumeric ? byNumber : byText;
+    return (row) => row[column] !== null && row[column] !== undefined && fits(compare(row[column], value));
+  }
+  const wanted = query.trim().toLowerCase();
+  return (row) => !wanted || row.some((cell) => cell?.toLowerCase().includes(wanted));
 }
 
 /** @param {string | null} a @param {string | null} b @param {boolean} descending @param {(a: string, b: string) => number} compare */
