@@ -418,6 +418,25 @@ def test_the_replay_shows_the_graph_as_it_was_and_offers_no_deed_there(show: Cal
     page.wait_for_selector(f'{_node(LONG_NAME)} [data-action="resume"]:not([aria-disabled])')
 
 
+@pytest.mark.parametrize("width", [700, 1400])
+def test_the_replay_is_in_sight_beside_an_open_card(show: Callable[..., Page], width: int) -> None:
+    page = show(_flow(), width=width)
+    page.locator(_node("combine")).click()
+    page.wait_for_selector('[data-flowbook="inspector"] [data-tab="output"]')
+
+    page.locator('[data-action="replay-toggle"]').click()
+    replay = page.locator(".replay:visible")
+    replay.wait_for()
+    slider, graph, card = (
+        each.bounding_box()
+        for each in (replay, page.locator(".canvas:visible"), page.locator('[data-flowbook="inspector"]'))
+    )
+
+    assert slider["y"] + slider["height"] <= 900  # type: ignore[index]  # all are there
+    below = graph if width == 700 else card
+    assert abs(slider["y"] - (below["y"] + below["height"])) < 2  # type: ignore[index]
+
+
 def test_a_view_that_is_told_to_begins_with_the_replay_playing_from_its_start(show: Callable[..., Page]) -> None:
     page = show(_flow(3), begin="replay")
     slider = "document.querySelector('input[data-action=replay]')"

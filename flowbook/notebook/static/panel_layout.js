@@ -71,10 +71,10 @@ export function build(root, cannot) {
   const replay = dom.h("section", { class: "replay", "aria-label": "Replay" });
   const grip = gripElement();
   const inspector = dom.h("aside", { "data-flowbook": "inspector", class: "card", tabindex: -1 });
-  const body = dom.h("div", { class: "body" }, canvas, table, children, timeline, logs, runs, plan, rail, grip, inspector);
+  const body = dom.h("div", { class: "body" }, canvas, table, children, timeline, logs, runs, plan, replay, rail, grip, inspector);
   const status = dom.h("p", { class: "sr", role: "status", "aria-live": "polite" });
   const kept = dom.h("p", { class: "foot part kept", hidden: true });
-  root.replaceChildren(head, tabs, body, replay, kept, status);
+  root.replaceChildren(head, tabs, body, kept, status);
   return {
     ...{ head, tabs, tabButtons, tools, order, groupBy, asTable, replayButton, kept, status },
     ...{ body, canvas, table, children, timeline, logs, runs, compare, plan, replay, grip, inspector },
