@@ -351,6 +351,12 @@ def test_what_resume_would_run_is_shown_before_it_is_pressed(open_page: Callable
     assert faults == []
 
 
+IS_WIDER_THAN_THE_PAGE = """(element, text) => {
+  element.textContent = text;
+  return document.documentElement.scrollWidth > innerWidth;
+}"""
+
+
 def test_a_run_whose_process_was_killed_is_resumed_from_its_page(
     open_page: Callable[..., Page], server: Server
 ) -> None:
@@ -361,6 +367,9 @@ def test_a_run_whose_process_was_killed_is_resumed_from_its_page(
     page = open_page(f"/runs/{run_id}")
     page.locator(f'{LIVE}[data-state="Crashed"]').wait_for()
     picture(page, "page-crashed-light-1400")
+    expect(page.locator(".head .saying")).to_contain_text(" Resume goes on from what is stored.")
+    assert page.locator(".head .saying").evaluate(IS_WIDER_THAN_THE_PAGE, "word " * 400) is False
+    assert page.locator(".head .saying").evaluate(IS_WIDER_THAN_THE_PAGE, "w" * 2000) is False
 
     page.locator('.head [data-action="resume"]:not([aria-disabled])').click()
     page.locator(f'{LIVE}[data-state="Success"]').wait_for()

@@ -160,6 +160,14 @@ test("the head says what waits and what failed", () => {
   assert.equal(sentence({ ...run, message: "all went well" }, []), "all went well");
 });
 
+test("a page names its buttons where other hosts name Python", () => {
+  const message = "Its process ended. run.resume() goes on from what is stored.";
+  const run = /** @type {import("../../flowbook/notebook/static/wire.js").Run} */ ({ id: "1", state: "Crashed", stage: "over", message });
+
+  assert.equal(sentence(run, [], { failed: 0, paused: 0, host: "page" }), "Its process ended. Resume goes on from what is stored.");
+  assert.equal(sentence(run, [], { failed: 0, paused: 0, host: "widget" }), message);
+});
+
 test("of a run that was under way when it was heard of last the head says when that was", () => {
   const run = /** @type {any} */ ({ id: "1", state: "Running", stage: "running", message: "The flow runs.", where: "here" });
   const ended = /** @type {const} */ ({ state: "none", ended: true });

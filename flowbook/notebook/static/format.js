@@ -83,6 +83,9 @@ export function endOf(message, failed) {
   return message === ALL_WELL && !n ? "" : message;
 }
 
+/** A message to somebody who looks at a page: buttons in place of Python. @param {string} message */
+export const onPage = (message) => message.replaceAll("run.resume()", "Resume").replaceAll("run.retry()", "Retry");
+
 /** What an attempt cost: `0.7 s of processor time, the process grew by 80.0 MB`. @param {import("./changes.js").Cost} cost */
 export function cost([cpu_ms, bytes, isOwn]) {
   const memory = bytes === null ? "" : isOwn ? `, at most ${size(bytes)} of memory` : bytes ? `, the process grew by ${size(bytes)}` : "";

@@ -70,7 +70,7 @@ export function lastKnown({ run, status, connection, host }) {
   return `${where}when ${connection.ended || status === "unavailable" ? "the kernel ended" : kept}`;
 }
 
-/** One sentence on what waits or is wrong. @param {Run | null} run @param {Need[]} needs @param {{failed: number, paused: number}} [totals] `needs` may list some only */
+/** One sentence on what waits or is wrong. @param {Run | null} run @param {Need[]} needs @param {{failed: number, paused: number, host?: string}} [totals] `needs` may list some only */
 export function sentence(run, needs, totals) {
   const first = needs.find(({ kind }) => kind === "paused");
   const paused = totals?.paused ?? needs.filter(({ kind }) => kind === "paused").length;
@@ -82,7 +82,8 @@ export function sentence(run, needs, totals) {
   if (words.length && run?.state === "Paused" && !run.ended) return words.join(", ");
   const lost = needs.find(({ kind }) => kind === "lost");
   if (!words.length && lost) return `${lost.key} lost more rows than ever`;
-  const end = format.endOf(run?.message ?? "", failed);
+  const message = run?.message ?? "";
+  const end = format.endOf(totals?.host === "page" ? format.onPage(message) : message, failed);
   return failed && run?.state === "Success" && end ? `${words.join(", ")}. ${end}` : words.join(", ") || end;
 }
 

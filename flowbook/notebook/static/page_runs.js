@@ -209,7 +209,7 @@ function cellsOf(run, now, isFirst) {
         ? format.duration(run.ended === null && run.started ? now - run.started : run.took_s)
         : "";
   return {
-    what: progress || format.endOf(run.message, run.counts),
+    what: progress || format.endOf(format.onPage(run.message), run.counts),
     where: run.where ?? run.origin,
     when: since ? format.moment(since, now) : "",
     took,
