@@ -12,12 +12,16 @@ from __future__ import annotations
 import enum
 import os
 import threading
-from typing import TYPE_CHECKING, Any, Self
+import weakref
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ["Rank", "RankedCondition", "RankedLock", "RankedRLock", "held_locks", "violations"]
+__all__ = ["Rank", "RankedCondition", "RankedLock", "RankedRLock", "held_locks", "renew_in_child", "violations"]
+
+T = TypeVar("T")
 
 _VARIABLE = "FLOWBOOK_CHECK_LOCKS"
 
@@ -92,6 +96,22 @@ def RankedCondition(  # noqa: N802  # as above
 ) -> threading.Condition:
     """Return a new condition with `lock`, by default a new `RankedLock`. Other arguments as for `RankedLock`."""
     return threading.Condition(lock if lock is not None else RankedLock(rank, name))
+
+
+def renew_in_child(owner: T, renew: Callable[[T], object]) -> None:
+    """In the child of a fork, call `renew(owner)` as long as there is such an object; it gives the object new locks.
+
+    A lock that another thread held at the fork stays taken in the child: that thread doesn't exist there.
+    """
+    if not hasattr(os, "register_at_fork"):
+        return
+    known = weakref.ref(owner)
+
+    def renew_if_there() -> None:
+        if (found := known()) is not None:
+            renew(found)
+
+    os.register_at_fork(after_in_child=renew_if_there)
 
 
 def held_locks() -> list[str]:

@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING, Protocol, Self
 
 from flowbook._utils import threads
-from flowbook._utils.locks import Rank, RankedLock
+from flowbook._utils.locks import Rank, RankedLock, renew_in_child
 from flowbook.exceptions import DamagedValueError, ResultGoneError, StoreError
 
 if TYPE_CHECKING:
@@ -163,6 +163,10 @@ class FolderBlobs:
         self._publish = publish
         #: Blobs whose hash was checked: digest to (inode, size, mtime). A file that changes later has another stamp.
         self._checked: dict[str, tuple[int, int, int]] = {}
+        self._renew_lock()
+        renew_in_child(self, FolderBlobs._renew_lock)
+
+    def _renew_lock(self) -> None:
         self._lock = RankedLock(Rank.BLOBS)
 
     def writer(self, *, inline_bytes: int, limit_bytes: int | None) -> BlobWriter:

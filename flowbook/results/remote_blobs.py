@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
-from flowbook._utils.locks import Rank, RankedLock
+from flowbook._utils.locks import Rank, RankedLock, renew_in_child
 from flowbook.exceptions import DamagedValueError, ResultGoneError, StoreError
 from flowbook.results.blobs import BlobWriter, FolderBlobs
 
@@ -178,9 +178,13 @@ class RemoteFolder:
     def __init__(self, url: str) -> None:
         self.url = url
         self._opened: _Opened | None = None
-        self._lock = RankedLock(Rank.REMOTE_BLOBS)
+        self._renew_lock()
+        renew_in_child(self, RemoteFolder._renew_lock)
         self._fails_until = 0.0
         self._last_error = ""
+
+    def _renew_lock(self) -> None:
+        self._lock = RankedLock(Rank.REMOTE_BLOBS)
 
     def put(self, file: Path, digest: str) -> None:
         """Upload a file under its digest. Readers see all of it or nothing.

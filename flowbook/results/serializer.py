@@ -17,7 +17,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowbook._utils.gc_pause import gc_paused
-from flowbook._utils.locks import Rank, RankedLock
+from flowbook._utils.locks import Rank, RankedLock, renew_in_child
 from flowbook.exceptions import DamagedValueError, FlowbookError, UnpicklableError
 from flowbook.results.old_names import load_old
 from flowbook.results.streamed import Streamed, whole
@@ -49,7 +49,20 @@ _PLAIN_KINDS = frozenset({str, list, dict})
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 #: `json.loads` without its detection of the encoding and its search for spaces.
 _decode = json.JSONDecoder().raw_decode
-_by_value_lock = RankedLock(Rank.PICKLING_BY_VALUE)
+
+
+class _ByValue:
+    """Lets one thread at a time have modules pickled by value."""
+
+    def __init__(self) -> None:
+        self._renew_lock()
+        renew_in_child(self, _ByValue._renew_lock)
+
+    def _renew_lock(self) -> None:
+        self.lock = RankedLock(Rank.PICKLING_BY_VALUE)
+
+
+_BY_VALUE = _ByValue()
 
 
 class Writer(Protocol):
@@ -213,7 +226,7 @@ def pickle_to(
     if not by_value:
         pickled()
         return
-    with _by_value_lock:
+    with _BY_VALUE.lock:
         modules = [module for name in modules_by_value() if _can_go_by_value(module := sys.modules[name])]
         for module in modules:
             cloudpickle.register_pickle_by_value(module)

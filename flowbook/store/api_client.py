@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from flowbook import config
-from flowbook._utils.locks import Rank, RankedLock
+from flowbook._utils.locks import Rank, RankedLock, renew_in_child
 from flowbook._utils.versions import versions_here
 from flowbook.exceptions import InfrastructureError, StoreError
 from flowbook.store.api_errors import decode_error
@@ -81,8 +81,8 @@ class ApiClient:
         self._is_secure = parts.scheme == "https"
         self._host, self._port = parts.hostname, parts.port
         self._path = parts.path.rstrip("/")
-        self._lock = RankedLock(Rank.API_CONNECTIONS)
-        self._first_lock = RankedLock(Rank.API_FIRST_CONTACT)
+        self._renew_locks()
+        renew_in_child(self, ApiClient._renew_locks)
         self._process = os.getpid()
         #: Connections that nobody uses now, each with the time of its last use; the last used at the end.
         self._idle: list[tuple[float, http.client.HTTPConnection]] = []
@@ -92,6 +92,10 @@ class ApiClient:
         self._fails_until = 0.0
         self._pause_s = _PAUSE_S
         self._last_error: UnreachableError | None = None
+
+    def _renew_locks(self) -> None:
+        self._lock = RankedLock(Rank.API_CONNECTIONS)
+        self._first_lock = RankedLock(Rank.API_FIRST_CONTACT)
 
     # What it is used for
 

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from flowbook._utils.locks import Rank, RankedLock
+from flowbook._utils.locks import Rank, RankedLock, renew_in_child
 from flowbook.engine.ports import CacheScope
 from flowbook.exceptions import CacheEntryError
 from flowbook.results.reference import ResultRef
@@ -90,6 +90,10 @@ class Cache:
         self._sql = queries()
         #: Uses that aren't written yet: a hit must not cost a commit.
         self._uses: Counter[str] = Counter()
+        self._renew_lock()
+        renew_in_child(self, Cache._renew_lock)
+
+    def _renew_lock(self) -> None:
         self._uses_lock = RankedLock(Rank.CACHE_USES)
 
     def add(self, entry: CacheEntry) -> CacheEntry:

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from flowbook._utils import threads
-from flowbook._utils.locks import Rank, RankedLock
+from flowbook._utils.locks import Rank, RankedLock, renew_in_child
 from flowbook.exceptions import FlowbookError
 from flowbook.store.api_client import LostError
 
@@ -32,7 +32,8 @@ class ChangeFeed:
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
-        self._lock = RankedLock(Rank.API_CHANGES)
+        self._renew_lock()
+        renew_in_child(self, ChangeFeed._renew_lock)
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
         #: By what is followed: what the server said last.
@@ -41,6 +42,9 @@ class ChangeFeed:
         self._asked: dict[str, float] = {}
         self._failures = 0
         self._is_closed = False
+
+    def _renew_lock(self) -> None:
+        self._lock = RankedLock(Rank.API_CHANGES)
 
     def version(self, what: str) -> object:
         """Return a value that differs after each change.

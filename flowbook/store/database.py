@@ -12,10 +12,9 @@ import errno
 import os
 import sqlite3
 import time
-import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flowbook._utils.locks import Rank, RankedLock
+from flowbook._utils.locks import Rank, RankedLock, renew_in_child
 from flowbook.exceptions import StoreError
 from flowbook.store import store_errors
 from flowbook.store.connections import LOG_BYTES, WAIT_S, Connections
@@ -89,9 +88,7 @@ class Database:
         except BaseException:
             self.close()
             raise
-        if hasattr(os, "register_at_fork"):
-            self_reference = weakref.ref(self)
-            os.register_at_fork(after_in_child=lambda: _forked(self_reference()))
+        renew_in_child(self, Database.begin_in_child)
 
     @property
     def is_closed(self) -> bool:
@@ -384,11 +381,6 @@ def _let_go_of_statement(result: object) -> None:
     """Close `result` if it is a cursor: going later, it would reset a statement that the next writer may be using."""
     if isinstance(result, sqlite3.Cursor):
         result.close()
-
-
-def _forked(database: Database | None) -> None:
-    if database is not None:
-        database.begin_in_child()
 
 
 class _NoLock:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowbook import config
-from flowbook._utils.locks import Rank, RankedRLock
+from flowbook._utils.locks import Rank, RankedRLock, renew_in_child
 from flowbook.exceptions import StoreError
 from flowbook.results.signing import Signer, read_key
 from flowbook.store.blob_storage import open_blobs
@@ -30,8 +30,12 @@ class _Opened:
         self._replaced: list[Store] = []
         #: By the address of the API that each is behind.
         self._remote: dict[str, Store] = {}
-        self._lock = RankedRLock(Rank.OPEN_STORES)
+        self._renew_lock()
+        renew_in_child(self, _Opened._renew_lock)
         atexit.register(self.close)
+
+    def _renew_lock(self) -> None:
+        self._lock = RankedRLock(Rank.OPEN_STORES)
 
     def get(self, path: Path) -> Store:
         with self._lock:
