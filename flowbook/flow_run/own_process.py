@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flowbook.flow_run.stored_inputs import StoredInputs
     from flowbook.flow_run.submission import Submission
 
-__all__ = ["Control", "OwnProcess"]
+__all__ = ["Control", "OwnProcess", "own_process_of"]
 
 
 class Control(Protocol):
@@ -155,3 +155,12 @@ class OwnProcess:
             self.submission.start()
         finally:
             self._control.follow(recording)
+
+
+def own_process_of(control: Control) -> OwnProcess:
+    """Return the one of a run's control, for all threads; made when it is first asked for."""
+    made: OwnProcess | None = vars(control).get("_own_process")
+    # `setdefault` is one step. `functools.cached_property` would make two, from Python 3.12 on, and drop what one was told.
+    if made is None:
+        made = vars(control).setdefault("_own_process", OwnProcess(control))
+    return made

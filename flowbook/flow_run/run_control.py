@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from flowbook._utils import threads
@@ -19,7 +18,7 @@ from flowbook.flow_run import at_rest
 from flowbook.flow_run.decision import decided
 from flowbook.flow_run.location import AtRest, Elsewhere, Here
 from flowbook.flow_run.new_inputs import NewInputs, refuse_late
-from flowbook.flow_run.own_process import OwnProcess
+from flowbook.flow_run.own_process import OwnProcess, own_process_of
 from flowbook.flow_run.recording_default import is_recorded, is_worth_recording
 from flowbook.flow_run.reported_run import reporting_sinks
 from flowbook.flow_run.resume_plan import begun_anew, broken_off, plan_cancel
@@ -66,7 +65,8 @@ class RunControl:
         log: all events.
     """
 
-    own_process = cached_property(OwnProcess)  #: the process of its own that the run may have; most have none
+    #: The process of its own that the run may have; made when it is first asked for, as most have none.
+    own_process: OwnProcess = property(own_process_of)  # type: ignore[assignment]  # what reading it gives
 
     def __init__(self, run: RunDescription, inputs: RunInputs | StoredInputs, *, record: bool | None = None) -> None:
         self.run = run

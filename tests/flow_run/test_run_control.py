@@ -18,7 +18,9 @@ from flowbook.exceptions import ExecutorError, RunClaimedError, RunFailedError
 from flowbook.executors import LocalDaskExecutor, LocalExecutor
 from flowbook.flow_run import run_control
 from flowbook.flow_run.location import AtRest, Elsewhere, Here
+from flowbook.flow_run.own_process import OwnProcess
 from flowbook.flow_run.recording import Recording
+from flowbook.flow_run.run_control import RunControl
 from flowbook.store import open_store
 from tests.executors_of import everywhere
 from tests.own_threads import left_since, own_threads
@@ -429,3 +431,19 @@ def test_what_was_below_a_failure_runs_after_a_retry_that_was_cancelled():
 
     assert states == {"fails_once": Success, "inc": Pending}
     assert (type(state), loaded["inc"].result) == (Success, 2)
+
+
+def test_all_threads_tell_the_same_object_of_the_process_that_a_run_has(monkeypatch):
+    control, of_another = object.__new__(RunControl), []
+    make = OwnProcess.__init__
+
+    def made(self, given):
+        if not of_another:  # another thread asks while this one makes it
+            of_another.append(None)
+            of_another[0] = given.own_process
+        make(self, given)
+
+    monkeypatch.setattr(OwnProcess, "__init__", made)
+
+    assert control.own_process is of_another[0]
+    assert control.own_process is of_another[0]
