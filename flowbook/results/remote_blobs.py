@@ -29,6 +29,8 @@ __all__ = ["Place", "RemoteBlobs", "RemoteFolder", "redact_url"]
 _NAME = re.compile(r"([0-9a-f]{2})/([0-9a-f]{62})")
 _TEMPORARY = ".tmp-"
 _CHUNK_BYTES = 1 << 22
+#: How often a blob is downloaded before its copy stays long enough to be opened.
+_TRIES = 3
 #: After a failure, writers fail at once for this time: otherwise each would wait for the timeout.
 _FAIL_FAST_S = 15.0
 #: A file there appears whole or not at all, and renaming it would copy it.
@@ -94,10 +96,13 @@ class RemoteBlobs:
             DamagedValueError: if its bytes don't match the digest.
             StoreError: if the remote folder can't be reached.
         """
-        try:
-            view = self._copies.read(digest, size_bytes)
-        except (ResultGoneError, DamagedValueError):
-            self._fetch(digest, size_bytes)
+        for _ in range(_TRIES):  # another thread or process may make room just when the copy is there
+            try:
+                view = self._copies.read(digest, size_bytes)
+                break
+            except (ResultGoneError, DamagedValueError):
+                self._fetch(digest, size_bytes)
+        else:
             view = self._copies.read(digest, size_bytes)
         self._note_use(digest)
         return view

@@ -128,6 +128,22 @@ def test_copies_make_room_for_those_that_are_used(remote, tmp_path):
     assert found == [bytes([n]) * 1000 for n in range(8)]
 
 
+def test_a_blob_is_read_although_another_thread_makes_room_when_its_copy_has_just_come(blobs, tmp_path, monkeypatch):
+    digest, fetch, fetched = keep(blobs), blobs._fetch, []
+    forget_copies(tmp_path)
+
+    def fetch_and_lose(*what):
+        fetch(*what)
+        fetched.append(what)
+        if len(fetched) == 1:
+            forget_copies(tmp_path)
+
+    monkeypatch.setattr(blobs, "_fetch", fetch_and_lose)
+
+    assert blobs.read(digest, len(CONTENT)) == CONTENT
+    assert len(fetched) == 2
+
+
 def test_what_is_refused_leaves_nothing_anywhere(blobs, tmp_path):
     with blobs.writer(inline_bytes=10, limit_bytes=30) as writer:
         writer.write(b"x" * 20)
