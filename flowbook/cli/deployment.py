@@ -15,7 +15,7 @@ from flowbook.deployments.schedule_settings import read_schedule
 from flowbook.exceptions import DefinitionError
 from flowbook.flow_run.flow_runner_of import flow_runner_of
 from flowbook.flow_run.ports import RunToStart
-from flowbook.flow_run.times import parse_time
+from flowbook.flow_run.times import parse_due
 from flowbook.report.secret_names import shown_parameters
 from flowbook.store import open_store
 from flowbook.store.process_identity import shown_state
@@ -116,7 +116,7 @@ def run(args: Namespace, out: Output) -> int:
     """Make a run of a deployment, which an agent starts at its time."""
     store = open_store()
     found = find_deployment(store, args.deployment)
-    due = None if args.at is None else parse_time(args.at)
+    due = None if args.at is None else parse_due(args.at, store.now())
     made = create_run(store, found, read_params(args.param), due)
     waits = "waits for an agent" if due is None else f"waits for {due.astimezone():%Y-%m-%d %H:%M}"
     out.done(

@@ -32,7 +32,7 @@ def add_deployment(group: argparse.ArgumentParser, common: argparse.ArgumentPars
     preview = add("preview", "show its next times and what would be started, and start nothing", "delays/nightly")
     preview.add_argument("--count", type=int, default=5, metavar="N", help="how many times; default: 5")
     run = add("run", "make a run, which an agent starts", "delays/nightly --param origin=JFK")
-    run.add_argument("--at", metavar="TIME", help="not before this time, e.g. '2026-12-01 09:00' (local time)")
+    run.add_argument("--at", metavar="TIME", help="not before this time, e.g. 'tomorrow 9:00' (local time)")
     execute = add("execute", "run it now, without an agent, and wait", "delays/nightly --param origin=JFK")
     for command in (run, execute):
         command.add_argument(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.cli.deployment_arguments import add_deployment
 from flowbook.cli.output import standard
+from flowbook.cli.plain_warnings import plain_warnings
 from flowbook.cli.server_arguments import add_server
 from flowbook.exceptions import DefinitionError, FlowbookError, InfrastructureError, UnknownTaskError
 
@@ -30,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     out = standard(is_json=args.json)
     try:
-        code = _command(args.command)(args, out)
+        with plain_warnings(out):
+            code = _command(args.command)(args, out)
         out.to.flush()
     except FlowbookError as error:
         out.error(error, getattr(args, "run", ""))

@@ -96,6 +96,11 @@ class Output:
         else:
             self.errors.write(f"flowbook: {printable(message)}\n")
 
+    def warning(self, message: str) -> None:
+        """Write what the person should know, beside what the command gives."""
+        said = json.dumps({"warning": message}) if self.is_json else f"flowbook: {printable(message)}"
+        self.errors.write(f"{said}\n")
+
     def _json(self, found: object) -> None:
         self.to.write(json.dumps(found, default=_jsonable, indent=2 if self.to.isatty() else None) + "\n")
 

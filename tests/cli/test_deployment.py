@@ -213,7 +213,7 @@ WRONG = {
     "no time": (
         ["run", "nightly/daily", "--at", "soon"],
         2,
-        ("'soon' isn't a time. Write it like '2026-11-20 09:00', 'yesterday 9:00' (local time), '2 hours ago' "
+        ("'soon' isn't a time. Write it like '2026-11-20 09:00', 'tomorrow 9:00' (local time), 'in 2 hours' "
         "or '2026-11-20T08:00:00+00:00'."),
     ),
     "no schedule": (

@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from flowbook.exceptions import DefinitionError
-from flowbook.flow_run.times import parse_time
+from flowbook.flow_run.times import parse_due, parse_time
 
 NOW = dt.datetime(2026, 11, 20, 14, 30, tzinfo=dt.UTC)
 
@@ -51,6 +51,39 @@ def test_a_time_of_day_is_local(text, days, clock):
     day = (NOW.astimezone() - dt.timedelta(days=days)).date()
 
     assert parse_time(text, NOW) == dt.datetime.combine(day, clock).astimezone(dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("in 2 hours", NOW + dt.timedelta(hours=2)),
+        ("In a Minute", NOW + dt.timedelta(minutes=1)),
+        ("tomorrow", NOW + dt.timedelta(days=1)),
+        ("now", NOW),
+        ("2026-11-20T18:00:00+00:00", dt.datetime(2026, 11, 20, 18, tzinfo=dt.UTC)),
+        ("2026-11-21 09:00", local(2026, 11, 21, 9)),
+    ],
+)
+def test_a_text_says_a_time_to_come(text, expected):
+    assert parse_due(text, NOW) == expected
+    assert parse_due(f" {text} ", NOW) == expected
+
+
+def test_a_time_of_tomorrow_is_local():
+    day = (NOW.astimezone() + dt.timedelta(days=1)).date()
+
+    assert parse_due("tomorrow 9:00", NOW) == dt.datetime.combine(day, dt.time(9)).astimezone(dt.UTC)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "tomorrow 25:00", "in 2 fortnights", "in 99999999999 weeks"])
+def test_what_says_no_time_to_come_is_refused(text):
+    with pytest.raises(DefinitionError) as caught:
+        parse_due(text, NOW)
+
+    assert str(caught.value) == (
+        f"{text!r} isn't a time. Write it like '2026-11-20 09:00', 'tomorrow 9:00' (local time), 'in 2 hours' "
+        "or '2026-11-20T08:00:00+00:00'."
+    )
 
 
 @pytest.mark.parametrize(
