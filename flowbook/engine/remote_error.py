@@ -69,11 +69,11 @@ def safe_repr(value: object) -> str:
 
 
 def format_traceback(error: BaseException) -> str:
-    """Return the traceback as text, cut if it is very long; never raises."""
-    import traceback  # noqa: PLC0415  # only where an exception travels
+    """Return the traceback as text, with its middle cut if it is very long; never raises."""
+    from flowbook.engine.traceback_text import traceback_text  # noqa: PLC0415  # only where an exception travels
 
     try:
-        return _cut("".join(traceback.format_exception(error)), _TRACEBACK_CHARS)
+        return _cut(traceback_text(error), _TRACEBACK_CHARS, _TRACEBACK_CHARS // 2)
     except BaseException as exc:  # noqa: BLE001  # a user's __str__ or __cause__
         return f"(its traceback can't be shown: {type(exc).__name__})"
 
@@ -82,5 +82,8 @@ def _line(kind: str, text: str) -> str:
     return f"{kind}: {text}" if text else kind
 
 
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters were cut)"
+def _cut(text: str, most: int, of_end: int = 0) -> str:
+    if len(text) <= most:
+        return text
+    end = text[len(text) - of_end :]
+    return f"{text[: most - of_end]}… ({len(text) - most:,} more characters were cut){end and f' …{end}'}"

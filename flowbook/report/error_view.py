@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from flowbook._utils.installed_files import installed
 from flowbook.engine.remote_error import RemoteError
+from flowbook.engine.traceback_text import traceback_text
 from flowbook.report.frame_values import frame_at, frame_values
 from flowbook.report.secret_literals import without_secrets
 from flowbook.report.secret_locals import SecretLocals
@@ -239,7 +240,7 @@ def _formatted(error: BaseException) -> str:
     #: From another process, the traceback there comes as text, on a stand-in that is the cause.
     before = f"{error.__cause__.formatted}\n" if isinstance(error.__cause__, RemoteError) else ""
     try:
-        return before + "".join(traceback.format_exception(error))
+        return before + traceback_text(error)
     except Exception as exc:  # noqa: BLE001  # a user's exception may not like being shown
         return f"{type(error).__name__} (its traceback can't be shown: {type(exc).__name__})"
 
