@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 from IPython.core.error import UsageError
@@ -123,8 +124,8 @@ def written(option: str) -> str:
 
 def lists_actions(magic: _M) -> _M:
     """Decorate the magic: its help says what each action does."""
-    lines = [f"    {name} {action.usage}: {action.help}" for name, action in ACTIONS.items()]
-    magic.__doc__ = f"{(magic.__doc__ or '').rstrip()}\n\n" + "\n".join(f"    {line}" for line in lines)
+    lines = [f"{name} {action.usage}: {action.help}" for name, action in ACTIONS.items()]
+    magic.__doc__ = "\n".join([inspect.cleandoc(magic.__doc__ or ""), "", *lines])  # clean by itself since Python 3.13
     return magic
 
 

@@ -540,7 +540,7 @@ def test_tasks_of_operators_are_named_after_the_variables_of_the_cell(shell):
 
 @pytest.mark.parametrize(
     ("body", "error"),
-    [("load('EWR'", SyntaxError), ("nowhere", NameError), ("raise KeyboardInterrupt", KeyboardInterrupt)],
+    [("load('EWR'))", SyntaxError), ("nowhere", NameError), ("raise KeyboardInterrupt", KeyboardInterrupt)],
     ids=["syntax", "name", "interrupt"],
 )
 def test_whatever_the_body_raises_ends_the_cell(shell, capsys, body, error):
