@@ -29,8 +29,9 @@ def task_logger(name: str, log: TaskLog, current_log: Finder) -> logging.Logger:
         current_log: returns the log of the task in which a record is logged; None outside any task.
     """
     root = logging.getLogger(_LOGGER)
-    if not any(isinstance(handler, _ToRun) for handler in root.handlers):
-        root.addHandler(_ToRun(current_log))
+    if _TO_RUN not in root.handlers:
+        _TO_RUN.current_log = current_log
+        root.addHandler(_TO_RUN)  # once, although another thread does the same
         # The run logs them itself, with task and attempt; propagating would log them twice.
         root.propagate = False
         if root.level == logging.NOTSET:
@@ -57,15 +58,17 @@ class _TaskLogger(logging.Logger):
 class _ToRun(logging.Handler):
     """Passes records to the run whose task logged them; records from a process that a task forked go to the terminal."""
 
-    def __init__(self, current_log: Finder) -> None:
-        super().__init__()
-        self._current_log = current_log
+    current_log: Finder = staticmethod(lambda: None)
 
     def emit(self, record: logging.LogRecord) -> None:
-        log: TaskLog | None = self._current_log() or getattr(record, "task_log", None)
+        log: TaskLog | None = self.current_log() or getattr(record, "task_log", None)
         if log is None or log.is_closed:
             return
         if log.pid == os.getpid():
             log.line(record.levelno, self.format(record))
         elif sys.stderr is not None:
             sys.stderr.write(f"{self.format(record)}\n")
+
+
+#: One for the process: a second one would tell each run everything twice.
+_TO_RUN = _ToRun()

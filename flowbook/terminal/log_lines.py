@@ -26,9 +26,7 @@ def attach_handler(level: int | None) -> None:
     logger = logging.getLogger(_PARENT)
     logger.setLevel(level)
     if not logger.hasHandlers():
-        handler = _ToStderr()
-        handler.setFormatter(LineFormatter())
-        logger.addHandler(handler)
+        logger.addHandler(_TO_STDERR)  # once, although another thread does the same
 
 
 def traceback_text(error: BaseException, hide: Callable[[str], str], secret: Collection[str] = ()) -> str:
@@ -58,7 +56,12 @@ class _ToStderr(logging.StreamHandler[TextIO]):
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
+        self.setFormatter(LineFormatter())
 
     @property
     def stream(self) -> TextIO:  # type: ignore[override]  # an attribute there
         return sys.stderr
+
+
+#: One for the process: a second one would write everything twice.
+_TO_STDERR = _ToStderr()
