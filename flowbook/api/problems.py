@@ -41,6 +41,8 @@ _STATUS = (
     (exceptions.FlowbookError, HTTPStatus.CONFLICT),
 )
 _SHOWN_CHARS = 100
+#: What FastAPI says if reading the body as JSON raises anything but a syntax error.
+_UNREAD = "There was an error parsing the body"
 
 _log = logging.getLogger("flowbook.api")
 
@@ -104,6 +106,9 @@ def of_http(request: Request, error: Exception) -> Response:
         HTTPStatus.NOT_FOUND: f"There is nothing at {path[:_SHOWN_CHARS]}. /openapi.json lists what there is.",
         HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} can't be used at {path[:_SHOWN_CHARS]}. /openapi.json says what can.",
     }
+    if error.detail == _UNREAD:
+        detail = "The body can't be read. Send JSON in UTF-8, with numbers of 4,300 digits at most."
+        return problem(error.status_code, detail, field="body")
     is_plain = error.detail == HTTPStatus(error.status_code).phrase
     detail = said.get(HTTPStatus(error.status_code), error.detail) if is_plain else error.detail
     answer = problem(error.status_code, detail)

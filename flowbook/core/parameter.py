@@ -120,7 +120,11 @@ class DateTimeParameter(Parameter):
         if time is None:
             msg = f"Parameter {self.name!r}: {value!r} isn't a time. Give a datetime, or ISO text such as '2024-02-29T12:00'."
             raise ParameterError(msg, names=[self.name], value=repr(value))
-        return time.astimezone(dt.UTC)
+        try:
+            return time.astimezone(dt.UTC)
+        except OverflowError as error:
+            msg = f"Parameter {self.name!r}: {value!r} is out of reach of the clock. Give a time between the years 2 and 9998."
+            raise ParameterError(msg, names=[self.name], value=repr(value)) from error
 
     def run(self) -> Any:  # noqa: ANN401
         """Return the run's value, else the default, in UTC."""

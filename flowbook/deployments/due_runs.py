@@ -16,6 +16,7 @@ from flowbook.core.typed_parameters import read_as_defaults
 from flowbook.deployments.changes import cancel_waiting
 from flowbook.deployments.due_times import due_times
 from flowbook.deployments.schedule_settings import read_schedule
+from flowbook.deployments.time_zones import in_reach
 from flowbook.engine.state import Scheduled
 from flowbook.exceptions import DeploymentError, ParameterError
 from flowbook.flow_run.new_record import shown_value
@@ -140,7 +141,11 @@ def create_run(
     if due is not None and due.tzinfo is None:
         msg = f"due={due} has no time zone. Give an aware datetime, e.g. datetime.now(timezone.utc)."
         raise DeploymentError(msg, deployment=deployment.name, field="due")
-    run = _run(deployment, now if due is None else due.astimezone(dt.UTC), now, deployment.title)
+    moment = now if due is None else in_reach(due)
+    if moment is None:
+        msg = f"due={due} is out of reach of the clock. Give a time between the years 2 and 9998."
+        raise DeploymentError(msg, deployment=deployment.name, field="due")
+    run = _run(deployment, moment, now, deployment.title)
     run = run if run_id is None else replace(run, run_id=run_id)
     if parameters:
         run = _with_parameters(store, deployment, run, parameters)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flowbook.deployments.schedule import CatchUp, Schedule
-from flowbook.deployments.time_zones import local_time, read_zone
+from flowbook.deployments.time_zones import in_reach, local_time, read_zone
 from flowbook.exceptions import ScheduleError
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ __all__ = ["IntervalSchedule"]
 _ANCHOR = dt.datetime(2001, 1, 1)  # noqa: DTZ001  # on the wall
 _DAY = dt.timedelta(days=1)
 _SHORTEST = dt.timedelta(seconds=1)
+#: No schedule looks further ahead.
+_LONGEST = dt.timedelta(days=50 * 366)
 _UNITS = ((_DAY, "day"), (dt.timedelta(hours=1), "hour"), (dt.timedelta(minutes=1), "minute"), (_SHORTEST, "second"))
 
 
@@ -30,7 +32,7 @@ class IntervalSchedule(Schedule):
     steps are spans of time: each hour is an hour, whatever the clocks do.
 
     Args:
-        interval: a second or more; a number counts seconds.
+        interval: a second to 50 years; a number counts seconds.
         anchor: one of the times, in the past or the future; aware. Default: midnight of a Monday, in `timezone`.
         timezone: name of a time zone.
         catch_up: see `Schedule`.
@@ -97,6 +99,9 @@ def _interval(given: object) -> dt.timedelta:
     if not isinstance(given, dt.timedelta) or given < _SHORTEST:
         msg = f"interval={given!s} isn't a span of time of a second or more. Give e.g. timedelta(hours=6), or seconds."
         raise ScheduleError(msg, interval=repr(given))
+    if given > _LONGEST:
+        msg = f"interval={given!s} is longer than 50 years, and no schedule looks further ahead. Give a shorter one."
+        raise ScheduleError(msg, interval=repr(given))
     if given.microseconds:
         msg = f"interval={given!s} has a part of a second. Give whole seconds."
         raise ScheduleError(msg, interval=repr(given))
@@ -121,4 +126,8 @@ def _anchor(given: object) -> dt.datetime | None:
             "Give an aware one, e.g. datetime(2026, 1, 1, 6, tzinfo=ZoneInfo('Europe/Berlin')) or '2026-01-01T06:00+01:00'."
         )
         raise ScheduleError(msg, anchor=repr(given))
-    return dt.datetime.combine(found.date(), found.timetz()).astimezone(dt.UTC).replace(microsecond=0)
+    moment = in_reach(dt.datetime.combine(found.date(), found.timetz()))
+    if moment is None:
+        msg = f"anchor={given!r} is out of reach of the clock. Give a time between the years 2 and 9998."
+        raise ScheduleError(msg, anchor=repr(given))
+    return moment.replace(microsecond=0)

@@ -27,10 +27,10 @@ def schedule_of(text: str, timezone: str = "UTC", catch_up: CatchUp = "one") -> 
         ScheduleError: if it is none of them.
     """
     if match := _EVERY.fullmatch(text.strip()):
-        seconds = int(match["count"] or 1) * _UNITS_S[match["unit"][0].lower()]
         try:
+            seconds = int(match["count"] or 1) * _UNITS_S[match["unit"][0].lower()]
             interval = dt.timedelta(seconds=seconds)
-        except OverflowError as error:
+        except (OverflowError, ValueError) as error:  # or more digits than Python reads
             msg = f"{text!r} is longer than any time that can be reckoned with. Write e.g. 'every 2 hours'."
             raise ScheduleError(msg, schedule=text) from error
         return IntervalSchedule(interval, timezone=timezone, catch_up=catch_up)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     #: Gives the wall times of a rule from the first to the last, both included, in order; without zone.
     WallTimes = Callable[[dt.datetime, dt.datetime], Iterator[dt.datetime]]
 
-__all__ = ["by_the_clock", "each_once", "local_time", "read_zone"]
+__all__ = ["by_the_clock", "each_once", "in_reach", "local_time", "read_zone"]
 
 _DAY = dt.timedelta(days=1)
 _SECOND = dt.timedelta(seconds=1)
@@ -51,6 +51,15 @@ def _near(name: str) -> list[str]:
     if not spellings:
         spellings = difflib.get_close_matches(wanted.rpartition("/")[2], by_city, _NEAR_NAMES, _LIKENESS)
     return list(dict.fromkeys(zone for spelling in spellings for zone in by_city[spelling]))[:_NEAR_NAMES]
+
+
+def in_reach(moment: dt.datetime) -> dt.datetime | None:
+    """Return an aware moment in UTC; None if it is so near to an end of time that a clock somewhere can't show it."""
+    try:
+        found = moment.astimezone(dt.UTC)
+    except OverflowError:
+        return None
+    return found if dt.MINYEAR < found.year < dt.MAXYEAR else None
 
 
 def local_time(moment: dt.datetime, zone: dt.tzinfo) -> dt.datetime:

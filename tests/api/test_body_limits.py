@@ -93,6 +93,16 @@ def test_json_that_is_broken_is_refused(call, body):
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("body", [b'"\xff"', b'{"deployment": "a", "parameters": {"n": ' + b"9" * 5000 + b"}}"])
+def test_json_that_cannot_be_read_says_what_can(call, body):
+    answer = call("POST", PATH, content=body, headers=JSON)
+
+    assert (answer.status_code, answer.json()["field"]) == (400, "body")
+    assert answer.json()["detail"] == (
+        "The body can't be read. Send JSON in UTF-8, with numbers of 4,300 digits at most."
+    )
+
+
 def test_the_limit_can_be_set(store):
     call = Client(create_app(store, ApiSettings(token=TOKEN, body_bytes=100)))
 

@@ -85,6 +85,7 @@ def test_a_run_is_made_for_a_later_time_once(call, deployed):
     [
         ({"parameters": {"m": 1}}, "parameters.m"),
         ({"due": "2199-01-01T06:00:00"}, "body.due"),
+        ({"due": "9999-12-31T23:59:59-14:00"}, "due"),
         ({"parameter": {}}, "body.parameter"),
         ({"parameters": {"n": float("inf")}}, "body.parameters.n"),
         ({"parameters": {"n": ["\ud800"]}}, "body.parameters.n"),

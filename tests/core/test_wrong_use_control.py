@@ -431,6 +431,14 @@ def a_moment_that_is_none():
 
 
 @refused(ParameterError)
+def a_moment_beyond_the_clock():
+    """Parameter 'at': '9999-12-31T23:59-14:00' is out of reach of the clock. Give a time between the years 2 and 9998."""
+    with Flow("f") as made:
+        DateTimeParameter("at")()
+    made.run(at="9999-12-31T23:59-14:00")
+
+
+@refused(ParameterError)
 def a_default_moment_that_is_none():
     """Parameter 'at': 7 isn't a time. Give a datetime, or ISO text such as '2024-02-29T12:00'."""
     DateTimeParameter("at", 7)

@@ -285,10 +285,16 @@ def test_a_time_that_has_a_run_or_no_zone_is_refused(store, flow):
         create_run(store, deployment, due=due)
     with pytest.raises(DeploymentError) as naive:
         create_run(store, deployment, due=due.replace(tzinfo=None))
+    with pytest.raises(DeploymentError) as too_late:
+        create_run(store, deployment, due=dt.datetime.fromisoformat("9999-12-31T23:59:59-14:00"))
 
     assert str(twice.value) == "Deployment 'delays/d' has a run at 2030-01-01 00:00:00 UTC already. Give another time."
     assert str(naive.value) == (
         "due=2030-01-01 00:00:00 has no time zone. Give an aware datetime, e.g. datetime.now(timezone.utc)."
+    )
+    assert (str(too_late.value), too_late.value.field) == (
+        "due=9999-12-31 23:59:59-14:00 is out of reach of the clock. Give a time between the years 2 and 9998.",
+        "due",
     )
 
 

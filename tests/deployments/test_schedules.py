@@ -339,8 +339,9 @@ def test_a_line_names_a_schedule(text, schedule):
     assert schedule_of(text, "Europe/Berlin") == schedule
 
 
-def test_a_span_beyond_all_time_is_refused():
-    text = "every 99999999999999999999 hours"
+@pytest.mark.parametrize("digits", [20, 5000])
+def test_a_span_beyond_all_time_is_refused(digits):
+    text = f"every {'9' * digits} hours"
 
     with pytest.raises(ScheduleError) as caught:
         schedule_of(text)
@@ -449,6 +450,18 @@ WRONG = {
         lambda: IntervalSchedule(float("inf")),
         "interval=inf isn't a span of time of a second or more. Give e.g. timedelta(hours=6), or seconds.",
     ),
+    "a century": (
+        lambda: IntervalSchedule(dt.timedelta(days=36_525)),
+        "interval=36525 days, 0:00:00 is longer than 50 years, and no schedule looks further ahead. Give a shorter one.",
+    ),
+    "an anchor at the end of time": (
+        lambda: IntervalSchedule(60, anchor="9999-12-31T23:59:59-14:00"),
+        "anchor='9999-12-31T23:59:59-14:00' is out of reach of the clock. Give a time between the years 2 and 9998.",
+    ),
+    "an anchor at its beginning": (
+        lambda: IntervalSchedule(dt.timedelta(days=1), anchor="0001-01-01T00:00Z", timezone="America/New_York"),
+        "anchor='0001-01-01T00:00Z' is out of reach of the clock. Give a time between the years 2 and 9998.",
+    ),
     "an anchor without zone": (
         lambda: IntervalSchedule(60, anchor=dt.datetime(2026, 1, 1, 6)),
         ("anchor=2026-01-01 06:00:00 has no time zone, so it could be any of many moments. Give an aware one, "
@@ -534,3 +547,16 @@ def test_what_is_no_schedule_is_refused_in_words(case):
         wrong()
 
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("days", [1, 36_524 // 2])
+@pytest.mark.parametrize("anchor", ["0002-01-01T00:00Z", "2026-01-01T00:00Z", "9998-12-31T23:59:59Z"])
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+@pytest.mark.parametrize("after", [dt.datetime(2026, 1, 1, tzinfo=dt.UTC), dt.datetime(9899, 1, 1, tzinfo=dt.UTC)])
+def test_the_longest_steps_from_the_furthest_anchors_have_times(days, anchor, zone, after):
+    schedule = IntervalSchedule(dt.timedelta(days=days, seconds=days > 1), anchor=anchor, timezone=zone)
+
+    found = schedule.next(after)
+
+    assert found is not None
+    assert after < found <= after + dt.timedelta(days=days + 1)
