@@ -25,6 +25,8 @@ __all__ = ["FramePager", "as_frame", "first_page", "page"]
 _ROWS = 100
 _COLUMNS = 24
 _BUCKETS = 12
+#: Between larger numbers, floats can't tell an edge from its neighbour.
+_LARGEST = 1e12
 #: A longer column is summarised from an even sample; the summary says so.
 _SAMPLED_ABOVE = 100_000
 _SAMPLE_ROWS = 20_000
@@ -262,7 +264,7 @@ def _spark(column: pd.Series[Any], *, numeric: bool) -> list[float] | None:
         numbers = numbers[np.isfinite(numbers)]
         if not len(numbers):
             return None
-        heights = np.histogram(numbers, bins=_BUCKETS)[0]
+        heights = np.histogram(numbers, bins=_edges(numbers))[0]
     else:
         try:
             if sample.nunique() > _BUCKETS:
@@ -272,6 +274,16 @@ def _spark(column: pd.Series[Any], *, numeric: bool) -> list[float] | None:
         heights = sample.value_counts().to_numpy()
     top = int(heights.max())
     return [round(int(height) / top, 3) for height in heights] if top else None
+
+
+def _edges(numbers: np.ndarray[Any, Any]) -> int | np.ndarray[Any, Any]:
+    """Return how many bars there are, or their edges: few whole numbers have one each, so that there are no gaps between them."""
+    import numpy as np  # noqa: PLC0415  # heavy
+
+    low, high = numbers.min(), numbers.max()
+    if high - low < _BUCKETS and -_LARGEST < low <= high < _LARGEST and (numbers == np.floor(numbers)).all():
+        return np.arange(low, high + 2) - 0.5
+    return _BUCKETS
 
 
 def _sorted_positions(column: pd.Series[Any], *, descending: bool) -> np.ndarray[Any, Any]:

@@ -54,6 +54,22 @@ def test_cells_are_written_for_people(values: Any, expected: list[str | None]) -
     assert cells(values) == expected
 
 
+@pytest.mark.parametrize(
+    ("values", "bars"),
+    [
+        ([6, 7, 7, 9], [0.5, 1.0, 0.0, 0.5]),
+        ([6.0, None, 8.0], [1.0, 0.0, 1.0]),
+        ([2013, 2013], [1.0]),
+        ([1, 12], [1.0, *[0.0] * 10, 1.0]),
+        ([0, 6.5], [1.0, *[0.0] * 10, 1.0]),
+        ([10**18, 10**18], None),
+        (pd.to_datetime(["2026-11-20"] * 2), None),
+    ],
+)
+def test_few_whole_numbers_have_a_bar_each(values: Any, bars: list[float] | None) -> None:
+    assert page(pd.DataFrame({"a": values}))["columns"][0]["spark"] == bars
+
+
 def test_a_page_is_what_the_wire_says() -> None:
     frame = pd.DataFrame({"flights": [94, 4983], "to": ["JFK", None]}, index=["a", "b"])
 
