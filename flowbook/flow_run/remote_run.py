@@ -15,6 +15,7 @@ from flowbook.engine.run_inputs import RunInputs
 from flowbook.engine.state import Mapped, Pending
 from flowbook.engine.task_keys import parent_key
 from flowbook.flow_run.ask_owner import ask_owner
+from flowbook.store.late_events import LateEvents
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +92,8 @@ class RemoteRun:
         #: When the newest progress that was read was reported.
         self._progress_at = 0.0
         self._take_progress(snapshot)
+        self._late = LateEvents(event.seq for event in snapshot.events)
+        self._newest_seq = snapshot.last_seq
         self._is_over = False
         self._thread: threading.Thread | None = None
 
@@ -105,9 +108,11 @@ class RemoteRun:
     def _read(self) -> None:
         if self._is_over:
             return
-        snapshot = self.recording.snapshot(self.snapshot.last_seq, self._progress_at)
-        if snapshot.events:
-            self._apply_events(snapshot.events)
+        snapshot = self.recording.snapshot(self._late.since(time.monotonic()), self._progress_at)
+        if not snapshot.is_owned and self._late.gap is not None:
+            snapshot = self.recording.snapshot(self._late.gap, self._progress_at)  # all that comes late is there by now
+        if events := self._late.unseen(snapshot.events):
+            self._apply_events(events)
         self._take_progress(snapshot)
         self._next_read = time.monotonic() + _LOOK_S
         self.snapshot = snapshot
@@ -115,7 +120,15 @@ class RemoteRun:
         self._is_over = not snapshot.is_owned and not (is_dead and self._awaits_end())
 
     def _apply_events(self, events: list[Event]) -> None:
-        changed: dict[str, State] = {event.key: event.state for event in events if isinstance(event, StateChanged)}
+        newest: dict[str, StateChanged] = {}
+        for event in events:
+            if isinstance(event, StateChanged):
+                newest[event.key] = event
+        for known in self._events if events[0].seq < self._newest_seq else ():  # some come late: others may be newer
+            if isinstance(known, StateChanged) and known.key in newest and known.seq > newest[known.key].seq:
+                del newest[known.key]
+        self._newest_seq = max(self._newest_seq, events[-1].seq)
+        changed: dict[str, State] = {key: event.state for key, event in newest.items()}
         self.state = changed.pop(FLOW, self.state)
         self.states.update(changed)
         add_missing_children(self.states, changed)

@@ -75,12 +75,50 @@ OWNER = textwrap.dedent("""
 """)
 
 
+#: Two tasks at once: storing the output of the first one goes on until the file `go` is there, the second one ends meanwhile.
+SLOW_TO_STORE = textwrap.dedent("""
+    import sys, time
+    from pathlib import Path
+    from flowbook import Flow, task
+    from flowbook.executors import LocalDaskExecutor
+
+    FOLDER = Path(sys.argv[1])
+
+    def wait_for(name):
+        while not (FOLDER / name).exists():
+            time.sleep(0.01)
+
+    class Large:
+        def __reduce__(self):
+            (FOLDER / "stored").touch()
+            wait_for("go")
+            return int, (7,)
+
+    @task
+    def large():
+        return Large()
+
+    @task
+    def small():
+        wait_for("stored")
+        return 1
+
+    with Flow("slow", executor=LocalDaskExecutor("threads", num_workers=2)) as flow:
+        large()
+        small()
+    if __name__ == "__main__":
+        run = flow.start(record=True)
+        print(run.run_id, flush=True)
+        run.wait()
+""")
+
+
 class Owner:
     """Another process that runs the flow."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, script: str = OWNER) -> None:
         self.folder = folder
-        self.process = start(OWNER, folder, folder, stdin=subprocess.PIPE)
+        self.process = start(script, folder, folder, stdin=subprocess.PIPE)
         self.run_id = self.process.stdout.readline().strip()
 
     def ran(self) -> Counter[str]:
@@ -97,6 +135,14 @@ class Owner:
 @pytest.fixture
 def owner(tmp_path):
     found = Owner(tmp_path)
+    yield found
+    found.process.kill()
+    found.process.communicate()
+
+
+@pytest.fixture
+def slow_owner(tmp_path):
+    found = Owner(tmp_path, SLOW_TO_STORE)
     yield found
     found.process.kill()
     found.process.communicate()
@@ -122,6 +168,20 @@ def test_a_run_in_another_process_is_watched(owner):
     assert {"middle", "last", "publish"} <= set(told)
     assert [event.seq for event in run.events()] == sorted({event.seq for event in run.events()})
     assert flowbook.runs()["state"].iloc[-1] == "Success"
+
+
+def test_a_result_that_takes_long_to_store_is_seen_after_those_that_were_stored_meanwhile(slow_owner):
+    run = flowbook.run(slow_owner.run_id)
+    while not run["small"].is_successful():
+        threading.Event().wait(0.01)
+    before = type(run["large"]).__name__
+
+    slow_owner.go()
+    state = run.wait(LONG_S)
+
+    assert before == "Running"
+    assert (state.is_successful(), run["large"].result, run["small"].result) == (True, 7, 1)
+    assert Counter(event.seq for event in run.events()) == Counter(range(1, len(run.events()) + 1))
 
 
 def test_a_run_is_cancelled_from_another_process(owner):
