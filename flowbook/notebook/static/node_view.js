@@ -66,9 +66,9 @@ export function insideOf(node, task, { now, svg }) {
   if (isWaiting && isLow) return [...parts, control("resume", node.key, "Resume", { x: right - 68, y: 18, width: 72 }, task.above)];
   const time = isTold ? "" : format.timeOf(task, now);
   const kept = time || isTold || node.h >= 60 ? "" : keptNote(task);
-  // Times are short; what else stands there may not fit beside the word.
+  // Times are short; what else stands there may not fit beside the word, which is measured as if it were a name, some px too wide.
   const long = kept || (task.told ? time : "");
-  const short = long && endCut(long, NOTE_ROOM - nameWidth(word, svg) - 8, svg);
+  const short = long && endCut(long, NOTE_ROOM - nameWidth(word, svg) - 2, svg);
   parts.push(dom.s("text", { class: "end time", x: right, y: 35 }, short || time, ...(long ? [dom.s("title", {}, long)] : [])));
   if (isWaiting && !task.counts) {
     const resume = control("resume", node.key, "Resume", { x: TEXT_X, y: 44, width: 72 }, task.above);
