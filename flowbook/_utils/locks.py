@@ -70,6 +70,7 @@ class Rank(enum.IntEnum):
     NOTICES = enum.auto()
     RUN_OUTPUT = enum.auto()
     API_CALLS = enum.auto()
+    COLLECTOR = enum.auto()
 
 
 def RankedLock(rank: Rank, name: str = "") -> threading.Lock:  # noqa: N802  # stands where a class of threading stood

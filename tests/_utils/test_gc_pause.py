@@ -41,6 +41,30 @@ def test_the_collector_is_on_again_after_an_error() -> None:
     assert gc.isenabled()
 
 
+def test_the_collector_is_on_again_although_another_thread_ended_its_pause_when_this_one_began(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gc.enable()
+    of_another = gc_paused()
+    of_another.__enter__()
+    look, has_ended = gc.isenabled, []
+
+    def looked() -> bool:
+        found = look()
+        if not has_ended:
+            has_ended.append(True)
+            of_another.__exit__(None, None, None)
+        return found
+
+    monkeypatch.setattr(gc, "isenabled", looked)
+    with gc_paused():
+        inside = look()
+    if not has_ended:
+        of_another.__exit__(None, None, None)
+
+    assert (inside, look()) == (False, True)
+
+
 def test_compiling_a_large_flow_collects_nothing_and_leaves_the_collector_on() -> None:
     gc.enable()
     with Flow("large") as flow:
