@@ -10,6 +10,7 @@ from flowbook.engine.state import Cached, Cancelled, Paused, TriggerFailed
 from flowbook.engine.task_keys import parent_key
 from flowbook.report.failed_above import instead
 from flowbook.report.phrases import deadline_note, error_text, listed, shorten, staleness
+from flowbook.report.secret_names import shown_urls
 from flowbook.terminal.durations import running_time
 from flowbook.terminal.lines import Span, padded, spread, widest, width_of, wrapped
 from flowbook.terminal.live_lines import count_spans
@@ -76,6 +77,8 @@ class EndView(NamedTuple):
 
 def last_lines(view: EndView, marks: Marks, width: int) -> list[Line]:
     """Return the lines; those of a traceback may be wider than `width`."""
+    hide = view.hide
+    view = view._replace(hide=lambda text: shown_urls(hide(text)))
     if view.state.is_failed():
         return _failure(view, marks, width)
     if isinstance(view.state, Paused):
@@ -106,7 +109,7 @@ def _failure(view: EndView, marks: Marks, width: int) -> list[Line]:
         lines += [*traceback_lines(error, marks, view.hide, is_full=view.is_full, width=width, secret=secret), ()]
     how = f" {_word(view)} after {running_time(view.took_s)}: "
     head = _title(view, marks, how)
-    message = view.hide(shorten(view.state.message or "", _MESSAGE_CHARS))
+    message = shorten(view.hide(view.state.message or ""), _MESSAGE_CHARS)
     lines += wrapped(head, message, width, indent=width_of(head[:2]))
     lines += _further(view, marks, width)
     lines.append((Span("  "), *count_spans(view.census, marks)[1:], Span(_not_run(view))))

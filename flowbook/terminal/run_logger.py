@@ -27,7 +27,7 @@ from flowbook.engine.state import (
 from flowbook.engine.state_kinds import name_in_words
 from flowbook.engine.task_keys import is_child_key, parent_key
 from flowbook.report.phrases import error_text, shorten
-from flowbook.report.secret_names import shown_value
+from flowbook.report.secret_names import shown_urls, shown_value
 from flowbook.terminal.durations import running_time
 from flowbook.terminal.lines import printable
 from flowbook.terminal.log_lines import traceback_text
@@ -220,7 +220,7 @@ class RunLogger:
             "seconds": took,
         }
         if state is not None:
-            text = "\n".join(map(printable, text.splitlines()))
+            text = "\n".join(map(printable, shown_urls(text).splitlines()))
         record = logger.makeRecord(logger.name, level, "flowbook", 0, text, (), info, extra=extra)
         if raised is not None:
             # Formatters write this instead of Python's own: the user's frames first.

@@ -14,6 +14,7 @@ from flowbook.engine.remote_error import RemoteError, safe_str
 from flowbook.report.error_view import COMPILED, code_locations, describe_error, in_own_code, is_mine, source_lines
 from flowbook.report.frame_values import frame_at, frame_values
 from flowbook.report.secret_locals import SecretLocals
+from flowbook.report.secret_names import shown_urls
 from flowbook.terminal.lines import Span, padded, widest, wrapped
 
 if TYPE_CHECKING:
@@ -53,15 +54,19 @@ def traceback_lines(  # noqa: PLR0913  # what a terminal shows, and what it must
         width: of a line, in cells; messages are broken between words. None: not at all.
         secret: the arguments of the task's function that are secrets.
     """
+
+    def masked(text: str) -> str:
+        return shown_urls(hide(text))
+
     if is_full:
-        return [(Span(hide(line)),) for line in describe_error(error).text.splitlines()]
+        return [(Span(masked(line)),) for line in describe_error(error).text.splitlines()]
     lines = _stack_lines(error, marks, SecretLocals(error, secret, is_mine))
     for cause in _causes(error):
         head: Line = (Span("  because of ", _DIM),)
-        lines += wrapped(head, hide(f"{_headline(cause)[0]}{_where(cause)}"), width or _UNLIMITED, indent=4)
+        lines += wrapped(head, masked(f"{_headline(cause)[0]}{_where(cause)}"), width or _UNLIMITED, indent=4)
     for text in _headline(error):
-        lines += wrapped((), hide(text), width or _UNLIMITED, indent=2, style=_BAD)
-    return [tuple(Span(hide(span.text), span.style) for span in line) for line in lines]
+        lines += wrapped((), masked(text), width or _UNLIMITED, indent=2, style=_BAD)
+    return [tuple(Span(masked(span.text), span.style) for span in line) for line in lines]
 
 
 def failing_line(error: BaseException) -> str:

@@ -97,6 +97,19 @@ def test_a_failure_says_why_what_did_not_run_and_what_to_do(graph):
     )
 
 
+def test_a_failure_shows_no_password_in_a_url(graph):
+    address = "postgres://me:hunter22@db.example/flights"
+    error = ConnectionError(f"No answer from {address}")
+    error.__cause__ = OSError(address)
+    states = {"load": Success(), "summarise": Failed("x", error), "approve": Failed("y", OSError(address))}
+    says = f"{'x' * (600 - 30)} {address}"
+
+    text = _text(graph, Failed(f"summarise failed: {says}"), {**states, "publish": TriggerFailed()})
+
+    assert "hunter" not in text
+    assert "ConnectionError: No answer from postgres://me:*****@db.example/flights" in text
+
+
 def test_a_traceback_that_is_shown_elsewhere_is_left_out(graph):
     states = {"load": Failed("x", ValueError("no"))}
 

@@ -222,6 +222,21 @@ def test_secrets_are_not_logged(records):
     assert "hunter2" not in "".join(logging.Formatter().format(record) for record in records.found)
 
 
+def test_no_password_in_a_url_is_logged_by_a_failure(records):
+    @task(max_retries=1, retry_delay=0)
+    def connect(address):
+        raise ConnectionError(f"No answer from {address}")
+
+    with Flow("connect") as flow:
+        connect("postgres://me:hunter22@db.example/flights")
+
+    flow.run(record=False)
+
+    said = "".join(logging.Formatter().format(record) for record in records.found)
+    assert said.count("postgres://me:*****@db.example/flights") >= 3
+    assert "hunter22" not in said
+
+
 SCRIPT = """
 import sys
 from flowbook import Flow, task, context

@@ -130,6 +130,17 @@ def test_secrets_are_hidden_everywhere(written):
     assert "hunter2" not in _text(error, hide=lambda text: text.replace("hunter2", "*****"))
 
 
+@pytest.mark.parametrize("is_full", [False, True])
+def test_passwords_in_urls_are_hidden(is_full):
+    error = ValueError("no answer from postgres://me:hunter22@db.example")
+    error.add_note("see http://me:hunter22@wiki.example")
+
+    text = _text(error, is_full=is_full)
+
+    assert "hunter22" not in text
+    assert "http://me:*****@wiki.example" in text
+
+
 def test_all_of_it_is_pythons_own_traceback(written):
     error = _raised(written["by_carrier"], [1], "")
 
