@@ -87,7 +87,7 @@ class DockerFlowRunner(UniversalFlowRunner):
     ) -> None:
         super().__init__(env=env, **unknown)
         owner = type(self).__name__
-        self.image = fields.text(owner, "image", image, "registry:5000/flows:2")
+        self.image = fields.image(owner, image, "registry:5000/flows:2")
         self.image_pull_policy = fields.one_of(owner, "image_pull_policy", image_pull_policy, _PULL_POLICIES)
         self.networks = fields.texts(owner, "networks", networks, "backend")
         self.network_mode = fields.text(owner, "network_mode", network_mode, "host")

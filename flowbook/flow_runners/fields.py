@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from flowbook.engine.masks import secret_variable
 from flowbook.exceptions import ArgumentError
 from flowbook.flow_runners.api_address import API_TOKEN
+from flowbook.flow_runners.image_name import is_image_name
 from flowbook.report.secret_names import shown_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["env", "flag", "one_of", "shown_env", "text", "texts", "unknown"]
+__all__ = ["env", "flag", "image", "one_of", "shown_env", "text", "texts", "unknown"]
 
 _SECRETS = secret_variable("")
 
@@ -49,7 +50,11 @@ def env(owner: str, given: object, field: str = "env") -> dict[str, str]:
             shown = _shown(name, value)
             msg = f"{owner}: {field} has {name}={shown!r}, which no process can be given. Leave out what isn't valid Unicode."
             raise ArgumentError(msg, field=field)
-        if not isinstance(value, str) or "\0" in value:
+        if isinstance(value, str) and "\0" in value:
+            shown = _shown(name, value)
+            msg = f"{owner}: {field} has {name}={shown!r}, which no process can be given. Leave out the NUL."
+            raise ArgumentError(msg, field=field)
+        if not isinstance(value, str):
             shown = _shown(name, str(value))
             msg = f"{owner}: {field} has {name}={shown}, which isn't a text. Write {name!r}: {shown!r}."
             raise ArgumentError(msg, field=field)
@@ -79,6 +84,18 @@ def text(owner: str, field: str, given: object, example: str) -> str | None:
         msg = f"{owner}({field}={given!r}) isn't a text. Give e.g. {field}={example!r}, or leave it out."
         raise ArgumentError(msg, field=field)
     return given
+
+
+def image(owner: str, given: object, example: str) -> str | None:
+    """Return the name of an image, or None."""
+    found = text(owner, "image", given, example)
+    if found is not None and not is_image_name(found):
+        msg = (
+            f"{owner}(image={given!r}) can't be the name of an image, which is written in lower case but for its tag. "
+            f"Give e.g. image={example!r}."
+        )
+        raise ArgumentError(msg, field="image")
+    return found
 
 
 def flag(owner: str, field: str, given: object) -> bool:

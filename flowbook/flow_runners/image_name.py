@@ -1,15 +1,26 @@
-"""Names of container images: what is a registry, a tag and a digest in them. Pure."""
+"""Names of container images: what is a registry, a tag and a digest in them. Pure.
+
+Source: the grammar of references in github.com/distribution/reference.
+"""
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Literal, NamedTuple
 
 from flowbook._utils.versions import versions_here
 
-__all__ = ["ImageName", "PullPolicy", "usual_image"]
+__all__ = ["ImageName", "PullPolicy", "is_image_name", "usual_image"]
 
 PullPolicy = Literal["IF_NOT_PRESENT", "ALWAYS", "NEVER"]
+
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_TAG = r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}"
+_DIGEST = r"[a-zA-Z][a-zA-Z0-9]*(?:[-_+.][a-zA-Z][a-zA-Z0-9]*)*:[0-9a-fA-F]{32,}"
+_NAME = re.compile(rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*(?::{_TAG})?(?:@{_DIGEST})?")
 
 
 class ImageName(NamedTuple):
@@ -43,6 +54,11 @@ class ImageName(NamedTuple):
         if given is not None:
             return given
         return "ALWAYS" if self.version == "latest" else "IF_NOT_PRESENT"
+
+
+def is_image_name(text: str) -> bool:
+    """Return whether engines and registries take this as the name of an image, or as its id."""
+    return _NAME.fullmatch(text) is not None
 
 
 def usual_image() -> str:

@@ -96,7 +96,7 @@ class KubernetesFlowRunner(UniversalFlowRunner):
     ) -> None:
         super().__init__(env=env, **unknown)
         owner = type(self).__name__
-        self.image = fields.text(owner, "image", image, "registry.example.com/flows:2")
+        self.image = fields.image(owner, image, "registry.example.com/flows:2")
         self.namespace = job_fields.dns_name(owner, "namespace", namespace, "flows")
         self.service_account_name = job_fields.dns_name(owner, "service_account_name", service_account_name, "flows")
         self.labels = job_fields.labels(owner, fields.env(owner, labels, "labels"))

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from flowbook.flow_runners.image_name import ImageName, usual_image
+from flowbook.flow_runners.image_name import ImageName, is_image_name, usual_image
 
 DIGEST = "sha256:" + "0f" * 32
 
@@ -24,6 +24,33 @@ DIGEST = "sha256:" + "0f" * 32
 )
 def test_only_a_colon_behind_the_last_slash_begins_a_tag(text, name):
     assert ImageName.parse(text) == name
+    assert is_image_name(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "flows:V2.0_rc-1",
+        "localhost/flows",
+        "Registry.Example.com:5000/flows",
+        "ghcr.io/some-team/a_b/c__d/e.f---g:2",
+        DIGEST,
+        "0123456789ab",
+    ],
+)
+def test_names_that_engines_take_are_names(text):
+    assert is_image_name(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "my flows", "flows:2 ", "flows\n", "Flows", "team/Flows:2", "-flows", "flows:", "flows:-2", "flows@",
+        "flows@sha256:12", "/flows", "flows/", "a//b", "registry:port/flows", "flows:" + "2" * 129, "flows:é", "docker://flows",
+    ],
+)  # fmt: skip
+def test_names_that_no_engine_takes_are_none(text):
+    assert not is_image_name(text)
 
 
 @pytest.mark.parametrize(

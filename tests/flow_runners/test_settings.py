@@ -9,6 +9,7 @@ from flowbook.flow_run.ports import RunToStart
 from flowbook.flow_runners import (
     DockerFlowRunner,
     FlowRunnerSettings,
+    KubernetesFlowRunner,
     SubprocessFlowRunner,
     UniversalFlowRunner,
     from_settings,
@@ -132,6 +133,24 @@ REFUSED = {
     "an empty environment": (
         lambda: SubprocessFlowRunner(condaenv=""),
         "SubprocessFlowRunner(condaenv='') isn't a text. Give e.g. condaenv='test', or leave it out.",
+    ),
+    "a value with a NUL": (
+        lambda: UniversalFlowRunner(env={"WORD": "a\0b"}),
+        "UniversalFlowRunner: env has WORD='a\\x00b', which no process can be given. Leave out the NUL.",
+    ),
+    "an image with a space": (
+        lambda: DockerFlowRunner(image="my flows:2"),
+        (
+            "DockerFlowRunner(image='my flows:2') can't be the name of an image, which is written in lower case but for its "
+            "tag. Give e.g. image='registry:5000/flows:2'."
+        ),
+    ),
+    "an image in capitals for a cluster": (
+        lambda: KubernetesFlowRunner(image="Team/Flows:2"),
+        (
+            "KubernetesFlowRunner(image='Team/Flows:2') can't be the name of an image, which is written in lower case but for "
+            "its tag. Give e.g. image='registry.example.com/flows:2'."
+        ),
     ),
     "an unknown pull policy": (
         lambda: DockerFlowRunner(image_pull_policy="sometimes"),
