@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from flowbook._utils import threads
 from flowbook._utils.locks import Rank, RankedLock
-from flowbook.engine.events import FLOW, StateChanged
+from flowbook.engine.events import FLOW
 from flowbook.engine.mapped_states import add_missing_children, fill_children
 from flowbook.engine.run_inputs import RunInputs
 from flowbook.engine.state import Mapped, Pending
 from flowbook.engine.task_keys import parent_key
 from flowbook.flow_run.ask_owner import ask_owner
-from flowbook.store.late_events import LateEvents
+from flowbook.store.late_events import LateEvents, newest_states
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,6 +113,8 @@ class RemoteRun:
             snapshot = self.recording.snapshot(self._late.gap, self._progress_at)  # all that comes late is there by now
         if events := self._late.unseen(snapshot.events):
             self._apply_events(events)
+        if not snapshot.is_owned:
+            self._late.settle()
         self._take_progress(snapshot)
         self._next_read = time.monotonic() + _LOOK_S
         self.snapshot = snapshot
@@ -120,15 +122,8 @@ class RemoteRun:
         self._is_over = not snapshot.is_owned and not (is_dead and self._awaits_end())
 
     def _apply_events(self, events: list[Event]) -> None:
-        newest: dict[str, StateChanged] = {}
-        for event in events:
-            if isinstance(event, StateChanged):
-                newest[event.key] = event
-        for known in self._events if events[0].seq < self._newest_seq else ():  # some come late: others may be newer
-            if isinstance(known, StateChanged) and known.key in newest and known.seq > newest[known.key].seq:
-                del newest[known.key]
+        changed = newest_states(events, self._events, self._newest_seq)
         self._newest_seq = max(self._newest_seq, events[-1].seq)
-        changed: dict[str, State] = {key: event.state for key, event in newest.items()}
         self.state = changed.pop(FLOW, self.state)
         self.states.update(changed)
         add_missing_children(self.states, changed)

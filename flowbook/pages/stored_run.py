@@ -6,6 +6,7 @@ called by a thread that watches.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,6 +29,7 @@ from flowbook.report.parameter_text import has_no_literal
 from flowbook.report.secret_names import shown_parameters
 from flowbook.report.unkept import why_unkept
 from flowbook.results.reference import is_reference
+from flowbook.store.late_events import LateEvents, newest_states
 from flowbook.store.stored_graph import read_graph
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class StoredRun:
         self._lock = RankedLock(Rank.FOLLOWED_RUN)
         self._log = RunLog(self._label)
         self._log.replace(self._snapshot.events)
+        self._late = LateEvents(event.seq for event in self._snapshot.events)
         self._take_progress(self._snapshot)
         self._tell_errors(self._states)
         self._note_constants(self._states)
@@ -194,17 +197,21 @@ class StoredRun:
         with self._lock:
             before = self._snapshot
             newest = max((each.at for each in self._log.progress().values()), default=0.0)
-            now = self._history.snapshot(self.run_id, before.last_seq, newest)
+            now = self._history.snapshot(self.run_id, self._late.since(time.monotonic()), newest)
+            if not now.is_owned and self._late.gap is not None:
+                now = self._history.snapshot(self.run_id, self._late.gap, newest)  # all that comes late is there by now
+            if events := self._late.unseen(now.events):
+                self._apply(events, before.last_seq)
+            if not now.is_owned:
+                self._late.settle()
             self._snapshot = now
-            if now.events:
-                self._apply(now.events)
             self._take_progress(now)
             self._shown = self._as_shown()
         self._log.deliver()
-        return bool(now.events) or now.claim != before.claim or now.is_owned != before.is_owned
+        return bool(events) or now.claim != before.claim or now.is_owned != before.is_owned
 
-    def _apply(self, events: list[Event]) -> None:
-        changed: dict[str, State] = {each.key: each.state for each in events if isinstance(each, StateChanged)}
+    def _apply(self, events: list[Event], last: int) -> None:
+        changed = newest_states(events, self._log, last)
         self._tell_errors(changed)
         self._state = changed.pop(FLOW, self._state)
         states = {**self._states, **changed}

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from flowbook.engine.events import StateChanged
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from flowbook.engine.events import Event
+    from flowbook.engine.state import State
 
 
-__all__ = ["LateEvents"]
+__all__ = ["LateEvents", "newest_states"]
 
 #: How long it takes until a gap is looked at again, at first; then twice as long each time, as all events after it are read then.
 _FIRST_LOOK_S = 0.1
@@ -68,6 +73,11 @@ class LateEvents:
         self._close_up()
         return found
 
+    def settle(self) -> None:
+        """Take all that was read for whole: nobody has the run, so that nothing more of what happened is written."""
+        self._whole = self._newest
+        self._beyond.clear()
+
     def _close_up(self) -> None:
         before = self._whole
         while self._whole + 1 in self._beyond:
@@ -75,3 +85,18 @@ class LateEvents:
             self._beyond.discard(self._whole)
         if self._whole != before:
             self._pause_s, self._next_look = _FIRST_LOOK_S, None
+
+
+def newest_states(events: Sequence[Event], known: Iterable[Event], last: int) -> dict[str, State]:
+    """Return the states that events tell, by key, without those than which a newer one is known.
+
+    Args:
+        events: not empty, in the order of their numbers.
+        known: all that were read before.
+        last: the largest number of those.
+    """
+    newest = {event.key: event for event in events if isinstance(event, StateChanged)}
+    for event in known if events[0].seq < last else ():
+        if isinstance(event, StateChanged) and event.key in newest and event.seq > newest[event.key].seq:
+            del newest[event.key]
+    return {key: event.state for key, event in newest.items()}

@@ -18,6 +18,7 @@ from flowbook.engine.events import StateChanged
 from flowbook.engine.state import Cancelled, Crashed, Paused, Pending, Success
 from flowbook.exceptions import RunChangedError, RunClaimedError, StartTaskError, StoreError
 from flowbook.flow_run.run import start_run
+from flowbook.pages.stored_run import StoredRun
 from flowbook.store import open_store
 from tests.scripts import start, wait_for
 
@@ -182,6 +183,23 @@ def test_a_result_that_takes_long_to_store_is_seen_after_those_that_were_stored_
     assert before == "Running"
     assert (state.is_successful(), run["large"].result, run["small"].result) == (True, 7, 1)
     assert Counter(event.seq for event in run.events()) == Counter(range(1, len(run.events()) + 1))
+
+
+def test_a_page_sees_such_a_result_too(slow_owner):
+    page = StoredRun(open_store(), slow_owner.run_id)
+    while not page.states["small"].is_successful():
+        page.look()
+        threading.Event().wait(0.01)
+    before = type(page.states["large"]).__name__
+
+    slow_owner.go()
+    while not page.state.is_finished():
+        page.look()
+        threading.Event().wait(0.01)
+
+    assert before == "Running"
+    assert page.states["large"].is_successful()
+    assert [event.seq for event in page.events()] == list(range(1, len(page.events()) + 1))
 
 
 def test_a_run_is_cancelled_from_another_process(owner):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from flowbook.engine.events import Logged
-from flowbook.store.late_events import LateEvents
+from flowbook.engine.events import Logged, StateChanged
+from flowbook.engine.state import Retrying, Running, Success
+from flowbook.store.late_events import LateEvents, newest_states
 
 
 def _events(*numbers: int) -> list[Logged]:
@@ -39,6 +40,23 @@ def test_a_gap_that_stays_is_looked_at_less_and_less_often() -> None:
     looks = [now for now in tenths if late.since(now / 10 + 0.001) == 1]
 
     assert len(looks) <= 10
+
+
+def test_where_nothing_more_is_written_no_gap_is_looked_at_again() -> None:
+    late = LateEvents([1, 3])
+
+    late.settle()
+
+    assert (late.gap, late.since(9.0)) == (None, 3)
+    assert _seen(late, 4) == [4]
+
+
+def test_a_late_state_counts_unless_a_newer_one_of_that_task_is_known() -> None:
+    known = [StateChanged(1, "a", Running()), StateChanged(4, "b", Success()), StateChanged(5, "a", Running())]
+    late = [StateChanged(2, "a", Retrying()), StateChanged(3, "c", Success())]
+
+    assert list(newest_states(late, known, 5)) == ["c"]
+    assert list(newest_states([StateChanged(6, "a", Success())], known, 5)) == ["a"]
 
 
 def test_a_record_may_be_read_from_its_middle_and_be_empty() -> None:
