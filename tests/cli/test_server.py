@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from flowbook.cli import server as server_command
-from flowbook.cli.main import main
+from flowbook.cli.main import main, parser
 
 
 @pytest.fixture
@@ -125,3 +125,45 @@ def test_what_is_no_port_is_refused_with_what_to_give(given, capsys):
 
     assert ended.value.code == 2
     assert f"{given!r} isn't a port. Give a number from 0 to 65535." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "http://flows.example.org",
+        "flows.example.org/",
+        "a b",
+        "",
+        "flows.example.org:https",
+        "ana@host",
+        "flöws",
+        "a\n",
+    ],
+)
+def test_what_is_no_host_is_refused_with_what_to_give(given, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["server", "start", f"--allow-host={given}"])
+
+    assert ended.value.code == 2
+    assert f"{given!r} isn't a host. Give its name alone, e.g. flows.example.org" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "given", ["/../x", "flows/..", "/./", "a b", "/flöws", "http://host/flows", "/a?b", "//a", "a//b", "/a\n"]
+)
+def test_what_is_no_path_is_refused_with_what_to_give(given, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["server", "start", f"--prefix={given}"])
+
+    assert ended.value.code == 2
+    assert f"{given!r} isn't the path of an address." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "host", ["flows.example.org", "Flows:8443", "::1", "[FE80::2]:80", "10.0.0.7", "host.docker.internal", "*"]
+)
+@pytest.mark.parametrize("path", ["", "/", "flows", "/flows/", "user/ana@lab/flowbook", "/a%20b/.c", "/..."])
+def test_hosts_and_paths_are_taken_as_they_are(host, path):
+    args = parser().parse_args(["server", "start", f"--allow-host={host}", f"--prefix={path}"])
+
+    assert (args.allow_host, args.prefix) == ([host], path)
