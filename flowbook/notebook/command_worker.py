@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextvars
 import logging
 import queue
-import sys
 import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from flowbook._utils import threads
+from flowbook._utils.loaded import LoadedClasses
 from flowbook._utils.locks import Rank, RankedLock
 from flowbook.exceptions import FlowbookError
 from flowbook.report.phrases import error_text
@@ -30,6 +30,8 @@ _MOST_REMEMBERED = 1000
 _CLOSE_S = 2.0
 #: A thread without work ends after this long.
 _IDLE_S = 5.0
+#: Where IPython isn't loaded, as on a page, it raised nothing.
+_USAGE_ERROR = LoadedClasses("IPython.core.error", "UsageError")
 _logger = logging.getLogger("flowbook.notebook")
 
 
@@ -160,8 +162,7 @@ class CommandWorker:
 
 def _is_refusal(error: Exception) -> bool:
     """Return whether an error only tells a person what can't be done, or what they wrote wrongly."""
-    ipython = sys.modules.get("IPython.core.error")  # where it isn't loaded, as on a page, it raised nothing
-    return isinstance(error, FlowbookError) or (ipython is not None and isinstance(error, ipython.UsageError))
+    return isinstance(error, (FlowbookError, _USAGE_ERROR.now()))
 
 
 def _unknown(command: Command) -> str:

@@ -86,8 +86,8 @@ def log_sinks(run: ReportedRun, *, is_displayed: bool, is_watched: bool) -> tupl
         from flowbook.terminal.log_lines import attach_handler  # noqa: PLC0415  # where somebody asked for it
 
         attach_handler(level)
-    logging = sys.modules.get("logging")
-    logger = None if logging is None else logging.getLogger(_TASK_LOGGER)
+    logger_of = getattr(sys.modules.get("logging"), "getLogger", None)  # not there yet while another thread imports it
+    logger = None if logger_of is None else logger_of(_TASK_LOGGER)
     if logger is not None and logger.hasHandlers():
         if logger.isEnabledFor(_INFO):
             from flowbook.terminal.run_logger import RunLogger  # noqa: PLC0415  # as above

@@ -134,7 +134,7 @@ class Screen:
     def _move_log_handlers(self) -> None:
         """Redirect log handlers that hold the terminal's streams, so that they too write above the drawn lines."""
         logging = sys.modules.get("logging")
-        if logging is None:
+        if logging is None or not hasattr(logging, "getLogger"):  # or another thread imports it: it has no handlers yet
             return
         streams = {id(each.stream): each for each in (sys.stdout, sys.stderr) if isinstance(each, _Above)}
         for handler in (*logging.getLogger().handlers, *logging.getLogger("flowbook").handlers):

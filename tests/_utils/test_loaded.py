@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import types
 from decimal import Decimal
@@ -16,6 +17,9 @@ from flowbook.results.code_hash import code_hash
 from flowbook.results.content_hash import content_hash
 from flowbook.results.preview import describe, table_mark
 from flowbook.results.unpicklable import unpicklable
+from flowbook.terminal.marks import Marks
+from flowbook.terminal.reporting import TroubleSink, log_sinks
+from flowbook.terminal.screen import Screen
 
 LIBRARIES = (
     "IPython",
@@ -80,3 +84,13 @@ def test_while_another_thread_loads_a_library_a_run_begins_and_says_what_it_know
     assert is_recorded(None) is False
     assert table_of(Success(result=[1, 2])) is None
     assert "generator" in str(unpicklable([1, 2, 3], error))
+
+
+def test_while_another_thread_loads_logging_a_run_is_reported_as_if_nobody_had(monkeypatch):
+    monkeypatch.delenv("FLOWBOOK_LOGGING_LEVEL", raising=False)
+    monkeypatch.setitem(sys.modules, "logging", types.ModuleType("logging"))
+
+    (sink,) = log_sinks(None, is_displayed=False, is_watched=False)
+    Screen(io.StringIO(), Marks(is_plain=True), has_colours=False)._move_log_handlers()
+
+    assert isinstance(sink, TroubleSink)
