@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { test } from "node:test";
 import * as axis from "../../flowbook/notebook/static/axis.js";
 import * as comparison from "../../flowbook/notebook/static/comparison.js";
+import { slotsOfGone } from "../../flowbook/notebook/static/controls.js";
 import { footingOf, summaryOf } from "../../flowbook/notebook/static/diff.js";
 import { editsIn, marksOf } from "../../flowbook/notebook/static/edit_marks.js";
 import { complaint, textOf, typeOf } from "../../flowbook/notebook/static/form.js";
@@ -786,4 +787,11 @@ test("parameters and gathered lists count as no tasks", () => {
   state.setGraph({ ...graph, aside: ["month", "List"] });
 
   assert.deepEqual(state.counts(), [["Pending", 2]]);
+});
+
+test("what a button that is gone did stays said, but not where to debug what is over", () => {
+  const slots = slotsOfGone("parse[3]");
+
+  assert.ok(slots.includes("retry:parse[3]") && slots.includes("run:parse[3]"));
+  assert.ok(!slots.includes("debug:parse[3]"));
 });

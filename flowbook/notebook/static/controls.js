@@ -170,9 +170,8 @@ export class Controls {
   /** Show the newest answer to the buttons of a row at one place, where it moves none of them. @param {Element} row */
   #answerOnce(row) {
     const buttons = [...row.querySelectorAll("button")];
-    // The button that was pressed may be gone with what it did.
     const keys = new Set(buttons.map((each) => each.dataset.task ?? ""));
-    const gone = [...keys].flatMap((key) => [...PLAIN, "run"].map((action) => `${action}:${key}`));
+    const gone = [...keys].flatMap(slotsOfGone);
     const slots = [...buttons.map((each) => slotOf(each, each.dataset.action ?? "", each.dataset.task ?? null)), ...gone];
     const answer = this.given.link.commands.newest(slots);
     const there = /** @type {Element} */ (row.querySelector(".answer"));
@@ -191,6 +190,14 @@ export class Controls {
     if (!there) control.after(span);
   }
 }
+
+/**
+ * The slots of a task's buttons that may be gone with what they did, and whose answers stay. Debug isn't one of them: where its button
+ * is gone, what failed is over.
+ *
+ * @param {string} key
+ */
+export const slotsOfGone = (key) => [...PLAIN, "run"].filter((action) => action !== "debug").map((action) => `${action}:${key}`);
 
 /** @param {string} action @param {Situation} now */
 function zoomRefusal(action, { isTable, canZoom }) {
