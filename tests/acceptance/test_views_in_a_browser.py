@@ -316,7 +316,7 @@ def test_what_stands_beside_the_word_of_a_node_is_cut_where_there_is_no_room(sho
         """async () => {
           const { insideOf } = await import("/flowbook/notebook/static/node_view.js");
           const g = document.querySelector('g.node[data-task="publish"]');
-          const task = { state: "Pending", told: { word: "Parameter", beside: "WWWWWWWWWWWW" } };
+          const task = { state: "Pending", told: { word: "Parameter", beside: "datetime.da…" } };
           const parts = insideOf({ key: "publish", w: 192, h: 44 }, task, { now: 0, svg: g.ownerSVGElement });
           g.replaceChildren(...parts);
           const [word, value] = [g.querySelector(".word").getBBox(), g.querySelector(".end.time").getBBox()];
@@ -325,7 +325,7 @@ def test_what_stands_beside_the_word_of_a_node_is_cut_where_there_is_no_room(sho
     )
 
     assert word_ends < value_begins
-    assert title == "WWWWWWWWWWWW"
+    assert title == "datetime.da…"
 
 
 def test_a_frame_is_sorted_by_the_kernel(show: Callable[..., Page]) -> None:
