@@ -1,4 +1,7 @@
-"""The last messages of one stream, held once for all who read it. For one event loop."""
+"""The last messages of one stream, held once for all who read it. For one event loop.
+
+A message that comes late, after others with larger numbers, is held apart, and given to all who read at that moment.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ __all__ = ["EventBuffer"]
 
 _MOST_BYTES = 8_000_000
 _MOST_AT_ONCE_BYTES = 1_000_000
+#: A run has as many late messages as tasks with large outputs, at most.
+_MOST_LATE = 10_000
 
 
 class EventBuffer:
@@ -23,6 +28,7 @@ class EventBuffer:
 
     Attributes:
         last: number of the newest message.
+        late: how many messages came late.
         readers: how many read it.
         end: the message that ends the stream, once it is over; b"" if whoever reads may come back.
     """
@@ -38,6 +44,9 @@ class EventBuffer:
         self._numbers: list[int] = []
         self._texts: list[bytes] = []
         self._held_bytes = 0
+        #: Late messages; `late` counts those that are not held any more, too.
+        self._late: list[bytes] = []
+        self.late = 0
         self._changed = asyncio.Event()
         #: What was given last, since most who read ask for the same.
         self._given: tuple[int, int, bytes] = (-1, -1, b"")
@@ -53,6 +62,17 @@ class EventBuffer:
             self._drop()
         if messages:
             self._wake()
+
+    def push_late(self, texts: Sequence[bytes]) -> None:
+        """Add messages that come late, and wake those who wait."""
+        self._late = [*self._late, *texts][-_MOST_LATE:]
+        self.late += len(texts)
+        if texts:
+            self._wake()
+
+    def late_after(self, count: int) -> bytes:
+        """Return in one piece what came late after the first `count` late messages."""
+        return b"".join(self._late[max(0, len(self._late) - (self.late - count)) :])
 
     def finish(self, end: bytes) -> None:
         """End the stream with a message."""
@@ -89,9 +109,15 @@ class EventBuffer:
             stop += 1
         return stop
 
-    async def wait(self, number: int, timeout_s: float) -> bool:
-        """Wait until there is a message after `number`, or the stream is over; return False after `timeout_s`."""
-        if self.last > number or self.end is not None:
+    async def wait(self, number: int, timeout_s: float, late: int | None = None) -> bool:
+        """Wait until there is a message after `number`, or the stream is over; return False after `timeout_s`.
+
+        Args:
+            number: of the last message that was read.
+            timeout_s: in seconds.
+            late: how many late messages were read; None: they don't matter.
+        """
+        if self.last > number or self.end is not None or late not in {None, self.late}:
             return True
         try:
             await asyncio.wait_for(self._changed.wait(), timeout_s)

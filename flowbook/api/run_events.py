@@ -17,7 +17,7 @@ from flowbook.store.event_rows import LOG, STATE
 if TYPE_CHECKING:
     from flowbook.store.event_feed import FeedRow
 
-__all__ = ["event_json", "event_text", "iso", "level_name", "message"]
+__all__ = ["event_json", "event_text", "iso", "late_event_text", "level_name", "message"]
 
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
 _KINDS = {STATE: "state", LOG: "log"}
@@ -77,6 +77,12 @@ def event_text(row: FeedRow, number: str | int | None = None) -> bytes:
     """
     event = event_json(row)
     return message(event["kind"], _to_json(event), row.seq if number is None else number)
+
+
+def late_event_text(row: FeedRow) -> bytes:
+    """Return an event that came after newer ones: without a number, since the stream must not resume where it would be."""
+    event = event_json(row)
+    return message(event["kind"], _to_json(event))
 
 
 def message(kind: str, text: str, number: str | int | None = None) -> bytes:

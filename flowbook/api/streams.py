@@ -16,7 +16,7 @@ from flowbook.api.watcher import ALL, FLOWS, Watcher, end_of
 from flowbook.flow_run.run_names import find_run_id
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from flowbook.api.event_buffer import EventBuffer
     from flowbook.store import Store
@@ -70,12 +70,16 @@ async def stream_run(
     position = min(position, now.last_seq)  # a number from before the store was put back would hide what comes
     if last_event_id and end_of(now, position) is not None:
         return Response(status_code=HTTPStatus.NO_CONTENT)
-    messages = _of_run(_watcher(request), store, found, position, now.last_seq)
+    there = await anyio.to_thread.run_sync(store.history.numbers, found, now.last_seq)
+    messages = _of_run(_watcher(request), store, found, position, now.last_seq, there)
     return StreamingResponse(messages, media_type="text/event-stream", headers=_HEADERS)
 
 
-async def _of_run(watcher: Watcher, store: Store, run_id: str, position: int, last: int) -> AsyncIterator[bytes]:
-    with watcher.reading(run_id, last) as buffer:
+async def _of_run(  # noqa: PLR0913  # what is known of the run
+    watcher: Watcher, store: Store, run_id: str, position: int, last: int, there: Sequence[int]
+) -> AsyncIterator[bytes]:
+    with watcher.reading(run_id, last, there) as buffer:
+        late = buffer.late
         yield b"retry: 1000\n\n"
         while True:
             held = buffer.after(position)
@@ -86,12 +90,15 @@ async def _of_run(watcher: Watcher, store: Store, run_id: str, position: int, la
             if held[1]:
                 position = held[0]
                 yield held[1]
+            elif text := buffer.late_after(late):
+                late = buffer.late
+                yield text
             elif buffer.end is not None:
                 yield buffer.end
                 return
             else:
                 position = max(position, held[0])
-                if not await buffer.wait(position, _BEAT_S):
+                if not await buffer.wait(position, _BEAT_S, late):
                     yield _BEAT
 
 

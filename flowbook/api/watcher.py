@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 
 from flowbook.api.event_buffer import EventBuffer
-from flowbook.api.run_events import event_text, message
+from flowbook.api.run_events import event_text, late_event_text, message
 from flowbook.engine.events import FLOW
 from flowbook.engine.state_kinds import FINISHED
 from flowbook.exceptions import UnknownRunError
 from flowbook.store.event_rows import STATE
+from flowbook.store.late_events import LateEvents
 from flowbook.store.process_identity import UNSETTLED
 
 if TYPE_CHECKING:
@@ -46,18 +47,19 @@ _log = logging.getLogger("flowbook.api")
 
 
 class _Asked(NamedTuple):
-    """Up to which event a run is known, and whether its stream has just begun."""
+    """Up to which event a run is known and, as its stream has just begun, which events up to that one were there."""
 
     last: int
-    is_fresh: bool
+    begun: Sequence[int] | None
 
 
 class _News(NamedTuple):
-    """What one look found: messages by stream, the newest number of the streams of all runs, and how runs ended."""
+    """What one look found: by stream, messages, ends and what came late; and the newest number of the streams of all runs."""
 
     messages: dict[str, list[tuple[int, bytes]]]
     number: int
     ends: dict[str, bytes]
+    late: dict[str, list[bytes]]
 
 
 class Watcher:
@@ -76,6 +78,8 @@ class Watcher:
         self._store = store
         self._loop = asyncio.get_running_loop()
         self._buffers: dict[str, EventBuffer] = {}
+        #: Which events were there when the buffer was made, by stream.
+        self._there: dict[str, Sequence[int]] = {}
         self._feed: EventFeed | None = None
         self._number = 0
         self._idle_since = time.monotonic()
@@ -86,6 +90,8 @@ class Watcher:
         self._next_life = 0.0
         #: Runs that came to another state lately, and may be over.
         self._ending: set[str] = set()
+        #: Which events of the runs that are streamed were read.
+        self._read: dict[str, LateEvents] = {}
         self._is_failing = False
 
     @property
@@ -94,17 +100,19 @@ class Watcher:
         return self._loop is asyncio.get_running_loop() and not self.is_closed
 
     @contextmanager
-    def reading(self, stream: str, last: int = 0) -> Iterator[EventBuffer]:
+    def reading(self, stream: str, last: int = 0, there: Sequence[int] = ()) -> Iterator[EventBuffer]:
         """Give the buffer of a stream: of a run, by its id, or of all runs.
 
         Args:
             stream: a run's id, `ALL` or `FLOWS`.
             last: number of the last event of the run, if nobody reads it yet.
+            there: the numbers of its events up to that one, as `RunHistory.numbers` gives them.
         """
         buffer = self._buffers.get(stream)
         if buffer is None or buffer.end is not None:
             is_of_all = stream in {ALL, FLOWS}
             buffer = self._buffers[stream] = EventBuffer(self._number if is_of_all else last)
+            self._there[stream] = there
         buffer.readers += 1
         self._go_on()
         try:
@@ -139,7 +147,7 @@ class Watcher:
         while self._tidy():
             await asyncio.sleep(_TICK_S)
             runs = {
-                stream: _Asked(buffer.last, buffer.is_fresh)
+                stream: _Asked(buffer.last, self._there[stream] if buffer.is_fresh else None)
                 for stream, buffer in self._buffers.items()
                 if stream not in {ALL, FLOWS}
             }
@@ -160,6 +168,7 @@ class Watcher:
         for stream, buffer in list(self._buffers.items()):
             if not buffer.readers and not (is_lingering and stream in {ALL, FLOWS}):
                 del self._buffers[stream]
+                self._there.pop(stream, None)
         if not is_lingering and ALL not in self._buffers and FLOWS not in self._buffers:
             self._feed = None
         return bool(self._buffers)
@@ -170,7 +179,8 @@ class Watcher:
             found = news.messages.get(stream, ())
             is_of_all = stream in {ALL, FLOWS}
             buffer.push([each for each in found if each[0] > buffer.last], news.number if is_of_all else None)
-            if stream in asked and asked[stream].is_fresh:
+            buffer.push_late(news.late.get(stream, ()))
+            if stream in asked and asked[stream].begun is not None:
                 buffer.is_fresh = False
             if (end := news.ends.get(stream)) is not None and not found:
                 buffer.finish(end)
@@ -185,23 +195,50 @@ class Watcher:
         if is_time:
             self._next_life = time.monotonic() + _LIFE_S
         self._ending &= runs.keys()
+        self._read = {run_id: read for run_id, read in self._read.items() if run_id in runs}
         messages: dict[str, list[tuple[int, bytes]]] = {}
         ends: dict[str, bytes] = {}
-        for run_id, (last, is_fresh) in runs.items():
-            if (is_changed or is_fresh) and (rows := self._page(run_id, last)):
-                messages[run_id] = [(row.seq, event_text(row)) for row in rows]
-            elif (is_time or run_id in self._ending) and (end := self._end(run_id, last)) is not None:
-                ends[run_id] = end
+        late: dict[str, list[bytes]] = {}
+        for run_id, (last, begun) in runs.items():
+            if begun is not None:
+                self._read[run_id] = LateEvents(begun)
+            rows = self._unread(run_id) if is_changed or begun is not None or self._is_due(run_id) else []
+            if not rows and (is_time or run_id in self._ending) and (end := self._end(run_id, last)) is not None:
+                rows = self._last_of(run_id)
+                if not rows:
+                    ends[run_id] = end
+            if rows:
+                messages[run_id] = [(row.seq, event_text(row)) for row in rows if row.seq > last]
+                late[run_id] = [late_event_text(row) for row in rows if row.seq <= last]
         rows = [] if self._feed is None else self._feed.news()
-        return _News({**messages, **self._numbered(rows)}, self._number + len(rows), ends)
+        return _News({**messages, **self._numbered(rows)}, self._number + len(rows), ends, late)
 
-    def _page(self, run_id: str, last: int) -> list[FeedRow]:
-        rows = self._store.history.page(run_id, last, _PAGE)
-        if len(rows) == _PAGE:
+    def _is_due(self, run_id: str) -> bool:
+        return self._read[run_id].is_due(time.monotonic())
+
+    def _unread(self, run_id: str) -> list[FeedRow]:
+        """Return events of a run that weren't read, at most so many that another look follows at once."""
+        read = self._read[run_id]
+        found = self._store.history.page(run_id, read.since(time.monotonic()), _PAGE)
+        if len(found) == _PAGE:
             self._seen = None  # there may be more
+        rows = read.unseen(found)
         if any(row.key == FLOW and row.kind == STATE for row in rows):
             self._ending.add(run_id)
         return rows
+
+    def _last_of(self, run_id: str) -> list[FeedRow]:
+        """Return what came late of a run that nobody has any more: all of it is there."""
+        read, found = self._read[run_id], []
+        since = read.gap
+        while since is not None:
+            page = self._store.history.page(run_id, since, _PAGE)
+            found += read.unseen(page)
+            since = page[-1].seq if len(page) == _PAGE else None
+        read.settle()
+        if found:
+            self._ending.add(run_id)
+        return found
 
     def _end(self, run_id: str, last: int) -> bytes | None:
         try:

@@ -26,6 +26,7 @@ from flowbook.report.cost_text import cost_text
 from flowbook.report.secret_literals import without_secrets
 from flowbook.report.secret_names import shown_change, shown_parameters
 from flowbook.store import open_store
+from flowbook.store.late_events import LateEvents
 from flowbook.store.process_identity import effective_message_of, shown_counts, shown_seconds, shown_state
 from flowbook.store.process_output import OLDER, output_file
 from flowbook.terminal.lines import Span, printable, wrapped
@@ -174,11 +175,11 @@ def logs(args: Namespace, out: Output) -> int:
         return _write_output(run_id, out)
     if args.task is not None and all(each.key != args.task for each in task_facts(store, run_id, args.task)):
         raise _unknown_task(args, store.runs.summary(run_id))
-    seen, has_written, pause = 0, False, threading.Event()
+    read, has_written, pause = LateEvents(()), False, threading.Event()
     while True:
         is_at_rest = shown_state(store.runs.summary(run_id)) not in _GOES_ON
-        events = store.history.events(run_id, seen)
-        seen = events[-1].seq if events else seen
+        since = read.since(time.monotonic()) if read.gap is None or not is_at_rest else read.gap
+        events = read.unseen(store.history.events(run_id, since))
         errors = store.history.errors(run_id) if _has_failure(events) else {}
         has_written |= _write_logs(events, errors, args.task, out)
         if is_at_rest or not args.follow:

@@ -6,6 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from flowbook.store.late_events import LateEvents
 from flowbook.store.queries import queries
 from flowbook.store.store_errors import in_words
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from flowbook.store.database import Database
 
-__all__ = ["EventFeed", "FeedRow", "event_page", "log_page"]
+__all__ = ["EventFeed", "FeedRow", "event_page", "log_page", "numbers_up_to"]
 
 #: How often all runs are looked through for those that were claimed and released between two looks.
 _FULL_S = 1.0
@@ -33,11 +34,11 @@ class FeedRow(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """What is known of a run: its epoch, and the number of its last event that was read."""
+    """What is known of a run: its epoch, and which of its events were read."""
 
     run_id: str
     epoch: int
-    seq: int
+    late: LateEvents
 
 
 @in_words
@@ -53,8 +54,20 @@ def log_page(database: Database, run_id: str, since: int, limit: int, key: str |
     return [FeedRow._make(row) for row in database.read(queries()["log_page"], given)]
 
 
+@in_words
+def numbers_up_to(database: Database, run_id: str, last: int) -> list[int]:
+    """Return the numbers of a run's events up to `last`: only the last one if none is missing, else all from 0 on."""
+    asked = {"run_id": run_id, "last": last}
+    (count,) = database.read(queries()["count_numbers"], asked)[0]
+    if count == last:
+        return [last] if last else []
+    return [0, *(number for (number,) in database.read(queries()["numbers"], asked))]
+
+
 class EventFeed:
     """Reads what happens in all runs from now on. For one thread at a time.
+
+    An event whose value takes long to store comes after newer ones of its run, so gaps in the numbers are looked at again.
 
     A run gets events only from the process that has claimed it. So those are read of runs that have an owner or may get one
     (by their state), of new ones and, once a second, of those whose epoch has grown.
@@ -76,16 +89,17 @@ class EventFeed:
         self._unread: set[int] = set()
         seen = database.version()
         for number, run_id, epoch, is_owned, seq in database.read(self._sql["feed_start"]):
-            self._known[number] = _Known(run_id, epoch, seq)
+            numbers = numbers_up_to(database, run_id, seq) if is_owned else [seq] if seq else []
+            self._known[number] = _Known(run_id, epoch, LateEvents(numbers))
             self._owned |= {number} if is_owned else set()
         self._seen = seen
 
     @in_words
     def news(self) -> list[FeedRow]:
-        """Return the events since the last call; those of each run in order."""
+        """Return the events since the last call; those of each run in order, but for those that came late."""
         version = self._database.version()
         if version == self._seen and not self._needs_full:
-            return []
+            return self._read(due) if (due := self._due()) else []
         self._needs_full = self._needs_full or version != self._seen
         if self._needs_full and time.monotonic() >= self._next_full:
             found = self._read(self._all())
@@ -120,20 +134,31 @@ class EventFeed:
         for number, run_id, epoch, is_owned in rows:
             known = self._known.get(number)
             is_same = known is not None and known.run_id == run_id
-            self._known[number] = _Known(run_id, epoch, known.seq if is_same and known is not None else 0)
+            late = known.late if is_same and known is not None else LateEvents(())
+            self._known[number] = _Known(run_id, epoch, late)
             if is_owned:
                 self._owned.add(number)
             found.add(number)
         return found
 
+    def _due(self) -> set[int]:
+        """Return the runs that have a gap in their numbers which it is time to look at."""
+        now = time.monotonic()
+        return {number for number in self._owned if number in self._known and self._known[number].late.is_due(now)}
+
     def _read(self, runs: set[int]) -> list[FeedRow]:
         self._unread |= runs
-        positions = [[number, self._known[number].seq] for number in sorted(self._unread) if number in self._known]
+        positions = [[number, self._position(number)] for number in sorted(self._unread) if number in self._known]
         rows = self._database.read(self._sql["feed_events"], (json.dumps(positions),))
         self._unread = set()
-        found = []
+        by_run: dict[int, list[FeedRow]] = {}
         for number, *row in rows:
-            event = FeedRow(self._known[number].run_id, *row)
-            self._known[number] = self._known[number]._replace(seq=event.seq)
-            found.append(event)
-        return found
+            by_run.setdefault(number, []).append(FeedRow(self._known[number].run_id, *row))
+        return [event for number, events in by_run.items() for event in self._known[number].late.unseen(events)]
+
+    def _position(self, number: int) -> int:
+        """Return the number after which to read a run: where nobody has it, all that comes late is there."""
+        late = self._known[number].late
+        if number not in self._owned and late.gap is not None:
+            return late.gap
+        return late.since(time.monotonic())

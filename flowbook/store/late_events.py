@@ -65,6 +65,10 @@ class LateEvents:
         self._next_look = now + self._pause_s
         return self._whole
 
+    def is_due(self, now: float) -> bool:
+        """Return whether `since` would look at a gap at that moment."""
+        return bool(self._beyond) and (self._next_look is None or now >= self._next_look)
+
     def unseen(self, events: Iterable[_EventT]) -> list[_EventT]:
         """Return those of the events that were read which weren't before."""
         found = [event for event in events if event.seq > self._whole and event.seq not in self._beyond]

@@ -12,7 +12,7 @@ from flowbook.engine.mapped_states import fill_children
 from flowbook.engine.remote_error import RemoteError
 from flowbook.engine.state import Mapped
 from flowbook.results.reference import ResultRef
-from flowbook.store.event_feed import EventFeed, event_page, log_page
+from flowbook.store.event_feed import EventFeed, event_page, log_page, numbers_up_to
 from flowbook.store.event_rows import DECISION, LOG, STATE, decode_event, value_ref
 from flowbook.store.queries import queries
 from flowbook.store.records import PastDecision, TaskHistoryEntry, TaskResult, from_stamp, to_stamp
@@ -100,6 +100,10 @@ class RunHistory:
     def page(self, run_id: str, since: int, limit: int) -> list[FeedRow]:
         """Return the run's events after number `since` as rows, in order, at most `limit`; none if there is no such run."""
         return event_page(self._database, run_id, since, limit)
+
+    def numbers(self, run_id: str, last: int) -> list[int]:
+        """Return the numbers of the run's events up to `last`: only the last one if none is missing, else all from 0 on."""
+        return numbers_up_to(self._database, run_id, last)
 
     def log_page(self, run_id: str, since: int, limit: int, key: str | None = None) -> list[FeedRow]:
         """Return what the run, or one of its tasks, logged after event `since` as rows, in order, at most `limit`."""

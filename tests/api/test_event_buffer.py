@@ -81,3 +81,31 @@ def test_a_reader_waits_for_the_next_message_and_for_the_end():
         return late, came, ended, buffer.end
 
     assert asyncio.run(wait()) == (False, True, True, b"end")
+
+
+def test_what_comes_late_is_given_to_those_who_read_then():
+    buffer = EventBuffer(0)
+    buffer.push_late([b"a;"])
+    begun = buffer.late
+    buffer.push_late([b"b;", b"c;"])
+
+    assert (buffer.late_after(begun), buffer.late_after(0), buffer.late_after(buffer.late)) == (b"b;c;", b"a;b;c;", b"")
+
+
+def test_of_very_many_late_messages_the_newest_are_held(monkeypatch):
+    monkeypatch.setattr(event_buffer, "_MOST_LATE", 2)
+    buffer = EventBuffer(0)
+
+    buffer.push_late([b"a;"])
+    buffer.push_late([b"b;", b"c;"])
+
+    assert (buffer.late_after(0), buffer.late_after(2), buffer.late) == (b"b;c;", b"c;", 3)
+
+
+def test_a_reader_waits_for_what_comes_late_too():
+    async def wait():
+        buffer = EventBuffer(0)
+        asyncio.get_running_loop().call_soon(buffer.push_late, [b"a;"])
+        return await buffer.wait(0, 5.0, 0), await buffer.wait(0, 0.001, 1)
+
+    assert asyncio.run(wait()) == (True, False)

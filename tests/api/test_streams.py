@@ -108,6 +108,50 @@ def test_events_are_streamed_as_they_come(address, store):
     assert [each["event"] for each in rest] == ["state", "end"]
 
 
+def test_an_event_that_is_stored_after_newer_ones_is_streamed_too(address, store):
+    run = Recorded(store)
+    run.recorder.emit(StateChanged(1, "first", Running()))
+    run.recorder.emit(StateChanged(3, "first", Success()))
+    run.recorder.flush()
+    url = f"{address}/api/runs/run-1/events/stream"
+
+    with (
+        streaming(url) as found,
+        streaming(url, params={"since": 3}) as found_later,
+        streaming(f"{address}/api/events/stream") as found_of_all,
+    ):
+        first = [next(found), next(found)]
+        run.recorder.emit(StateChanged(2, "second", Success()))
+        run.recorder.flush()
+        run.seq = 3
+        late = [next(found), next(found_later)]
+        of_all = next(found_of_all)
+        run.end()
+        rest = list(found)
+
+    assert [(each["id"], each["data"]["seq"]) for each in first] == [("1", 1), ("3", 3)]
+    assert [(each.get("id"), each["data"]["task"], each["data"]["seq"]) for each in late] == [(None, "second", 2)] * 2
+    assert (of_all["data"]["task"], of_all["data"]["seq"]) == ("second", 2)
+    assert [each["event"] for each in rest] == ["state", "end"]
+
+
+def test_what_came_late_at_the_end_of_a_run_is_streamed_before_its_end(address, store):
+    run = Recorded(store)
+    run.recorder.emit(StateChanged(2, "first", Success()))
+    run.recorder.flush()
+
+    with streaming(f"{address}/api/runs/run-1/events/stream") as found:
+        first = next(found)
+        run.recorder.emit(StateChanged(1, "second", Success()))
+        run.seq = 2
+        run.end()
+        rest = list(found)
+
+    assert first["data"]["seq"] == 2
+    assert sorted(each["data"]["seq"] for each in rest[:-1]) == [1, 3]
+    assert rest[-1]["event"] == "end"
+
+
 @pytest.mark.parametrize("how", ["since", "header"])
 def test_a_stream_resumes_by_number(address, how):
     run = simple().start(record=True)

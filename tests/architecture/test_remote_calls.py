@@ -12,7 +12,7 @@ from flowbook.store.remote_components import RemoteCache, RemotePlans
 #: By component, what is answered where it is called, and what only the server's own process calls.
 _ANSWERED_HERE = {
     "runs": {"recorder", "store_flow", "create_again", "create_to_come_again", "claim_to_begin_again", "flow_counts"},
-    "history": {"feed", "log_page", "page"},
+    "history": {"feed", "log_page", "numbers", "page"},
     "ownership": {"claim_again", "delete_again"},
     "approvals": {"find", "give_back", "use"},
     "requests": {"newest", "version", "send_again", "answer_again"},

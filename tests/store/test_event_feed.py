@@ -5,7 +5,7 @@ import pytest
 from flowbook.engine.events import FLOW, Logged, StateChanged
 from flowbook.engine.state import Paused, Running, Success
 from flowbook.exceptions import StoreError
-from flowbook.store import RunRecord
+from flowbook.store import RunRecord, late_events
 
 GRAPH = {"name": "flow", "tasks": [], "reference": []}
 
@@ -110,3 +110,66 @@ def test_a_page_of_a_run_is_limited(disk_store):
 
     assert [row.seq for row in disk_store.history.page("a", 2, 2)] == [3, 4]
     assert disk_store.history.page("nothing", 0, 2) == []
+
+
+def test_an_event_that_is_stored_after_newer_ones_is_read(disk_store, monkeypatch):
+    monkeypatch.setattr(late_events, "_FIRST_LOOK_S", 0.0)
+    recorder = begin(disk_store, "a")
+    feed = disk_store.history.feed()
+    for seq in (1, 3):
+        recorder.emit(StateChanged(seq, f"task-{seq}", Running()))
+    recorder.flush()
+    first = numbers(feed.news())
+
+    recorder.emit(StateChanged(2, "task-2", Running()))
+    recorder.flush()
+    second = numbers(feed.news())
+
+    end(disk_store, "a", recorder, 4, Success())
+    assert (first, second, numbers(feed.news())) == ([("a", 1), ("a", 3)], [("a", 2)], [("a", 4)])
+
+
+def test_a_gap_is_looked_at_again_although_nothing_is_new(disk_store, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr("flowbook.store.event_feed.time.monotonic", lambda: clock[0])
+    recorder = begin(disk_store, "a")
+    feed = disk_store.history.feed()
+    recorder.emit(StateChanged(2, "task", Running()))
+    recorder.flush()
+    assert numbers(feed.news()) == [("a", 2)]
+    recorder.emit(StateChanged(1, "task", Running()))
+    recorder.flush()
+    assert numbers(feed.news()) == []
+
+    clock[0] += 0.2
+
+    assert numbers(feed.news()) == [("a", 1)]
+    recorder.close()
+
+
+def test_a_gap_from_before_the_feed_began_is_known(disk_store, monkeypatch):
+    monkeypatch.setattr(late_events, "_FIRST_LOOK_S", 0.0)
+    recorder = begin(disk_store, "a")
+    for seq in (1, 3):
+        recorder.emit(StateChanged(seq, "task", Running()))
+    recorder.flush()
+    feed = disk_store.history.feed()
+
+    recorder.emit(StateChanged(2, "task", Running()))
+    recorder.flush()
+
+    assert numbers(feed.news()) == [("a", 2)]
+    recorder.close()
+
+
+def test_what_came_late_of_a_run_that_nobody_has_any_more_is_read_within_a_second(disk_store, monkeypatch):
+    recorder = begin(disk_store, "a")
+    feed = disk_store.history.feed()
+    recorder.emit(StateChanged(2, "task", Running()))
+    recorder.flush()
+    found = numbers(feed.news())
+
+    recorder.emit(StateChanged(1, "task", Running()))
+    end(disk_store, "a", recorder, 3, Success())
+
+    assert found + all_news(feed, monkeypatch) == [("a", 2), ("a", 3), ("a", 1)]

@@ -256,6 +256,12 @@ WHERE run = ? AND seq > ? ORDER BY seq
 SELECT run.run_id, seq, kind, key, at, name, body FROM run JOIN event ON event.run = run.id
 WHERE run.run_id = ? AND seq > ? ORDER BY seq LIMIT ?
 
+-- count_numbers --
+SELECT count(*) FROM event WHERE run = (SELECT id FROM run WHERE run_id = :run_id) AND seq <= :last
+
+-- numbers --
+SELECT seq FROM event WHERE run = (SELECT id FROM run WHERE run_id = :run_id) AND seq <= :last ORDER BY seq
+
 -- log_page --
 SELECT run.run_id, seq, kind, key, at, name, body FROM run JOIN event ON event.run = run.id
 WHERE run.run_id = :run_id AND seq > :since AND kind = 1 AND (:key IS NULL OR key = :key) ORDER BY seq LIMIT :limit
