@@ -231,19 +231,35 @@ def _stay(control: Control, note: str) -> None:
 def expect_taker(control: Control) -> None:
     """Wait in a thread until the process to which this one left the run has claimed it, as `await_taker`."""
     if not control.works_in_caller:
-        threads.spawn(await_taker, control, name=f"taker-{control.run.label.number}", owner="hand_over")
+        threads.spawn(_await_in_thread, control, name=f"taker-{control.run.label.number}", owner="hand_over")
+
+
+def _await_in_thread(control: Control) -> None:
+    try:
+        await_taker(control)
+    except FlowbookError:
+        _log.warning("%s doesn't go on here. Resume it.", control.run.label.title, exc_info=True)
 
 
 def await_taker(control: Control) -> None:
-    """Wait until the process to which this one left the run has claimed it, and follow it; if none does, go on here."""
+    """Wait until the process to which this one left the run has claimed it, and follow it; if none does, go on here.
+
+    Raises:
+        FlowbookError: if the run can't go on here.
+    """
     rest = control.location
     if not isinstance(rest, AtRest) or not isinstance(rest.state, Submitted) or rest.recording is None:
         return
     pause, deadline = threading.Event(), time.monotonic() + _TAKER_S
     while control.location is rest and time.monotonic() < deadline and not control.own_process.stays:
-        is_dead = is_here(rest.recording.store.runs.identifier(control.run.label.run_id)) is False
-        _answer_meanwhile(control, rest.recording)
-        control.refresh(now=True)
+        try:
+            is_dead = is_here(rest.recording.store.runs.identifier(control.run.label.run_id)) is False
+            _answer_meanwhile(control, rest.recording)
+            control.refresh(now=True)
+        except FlowbookError:
+            if rest.recording.store.is_closed:
+                return  # nothing can be seen any more, nor go on here
+            is_dead = False  # the store can't be read now; it may be later
         if is_dead:
             break
         pause.wait(_LOOK_S)
@@ -309,7 +325,8 @@ def _take_in_turn(control: Control, away: Elsewhere) -> None:
         _take(control, away)
     except FlowbookError:
         _log.warning("%s was not taken back.", control.run.label.title, exc_info=True)
-        control.refresh(now=True)
+        with contextlib.suppress(FlowbookError):  # the next look shows where it is
+            control.refresh(now=True)
 
 
 def _refuse_to_take(control: Control, away: Elsewhere) -> None:

@@ -16,9 +16,11 @@ import pytest
 
 import flowbook
 from flowbook import Flow, task
+from flowbook._utils import threads
 from flowbook.engine.state import Cancelled, Paused, Success
-from flowbook.exceptions import FlowRunnerError, RunClaimedError, RunError, RunIncompleteError
+from flowbook.exceptions import FlowRunnerError, RunClaimedError, RunError, RunIncompleteError, StoreError
 from flowbook.executors import LocalDaskExecutor
+from flowbook.flow_run import hand_over
 from flowbook.flow_run.run_control import RunControl
 from flowbook.flow_runners import SubprocessFlowRunner
 from flowbook.store import open_store
@@ -68,6 +70,30 @@ def test_a_run_goes_on_in_a_process_and_no_finished_task_runs_again(folder, exec
     assert (decisions(run), has_no_gap(run)) == (["hand_over"], True)
     pids = [int(line.split()[1]) for line in (folder / "ran").read_text().splitlines()]
     assert (pids[2] != pids[1], pids[2] != os.getpid()) == (True, True)
+
+
+@pytest.mark.parametrize("trouble", ["it can't be read for a moment", "it is closed"])
+def test_who_waits_for_the_new_process_survives_trouble_with_the_store(folder, monkeypatch, trouble):
+    met, answer = threading.Event(), hand_over._answer_meanwhile
+
+    def in_trouble(control, recording):
+        if not met.is_set():
+            met.set()
+            if trouble != "it is closed":
+                raise StoreError(trouble)
+            recording.store.close()
+        answer(control, recording)
+
+    monkeypatch.setattr(hand_over, "_answer_meanwhile", in_trouble)
+    run = flows.waiting().start(record=True, n=4)
+    wait_for(folder / "middle")
+
+    run.hand_over(QUIET)
+    (folder / "go").touch()
+
+    until(lambda: met.is_set() and not any("taker" in thread.name for thread in threads.alive()))
+    until(lambda: open_store().runs.summary(run.run_id).state == "Success")
+    assert flows.noted(folder) == ["before", "middle", "after"]
 
 
 def test_a_run_is_taken_back(folder):
