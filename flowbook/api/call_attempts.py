@@ -31,7 +31,7 @@ class CallAttempts:
 
     @contextmanager
     def attempt(self, call: str, *, is_again: bool) -> Iterator[bool]:
-        """Wait for this call's turn; give whether it is to be carried out: not if it is a first attempt after its repetition.
+        """Wait for this call's turn; give whether to carry it out. A first attempt that comes after its repetition is not.
 
         Args:
             call: the name of the call; "": it has none, and nothing waits for it.

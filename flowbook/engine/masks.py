@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from flowbook._context import MISSING
 from flowbook.engine.remote_error import RemoteError, safe_str
+from flowbook.engine.traceback_text import related
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -103,7 +104,7 @@ class Masks:
     def error(self, error: BaseException) -> BaseException:
         """Return the exception with its secrets and its causes' hidden, or a stand-in where they can't be."""
         shows = False
-        for each in _related(error):
+        for each in related(error):
             self._hide_in_error(each)
             shows = shows or self._shows(each)
         if not shows and not self._is_stored_with(error):
@@ -146,21 +147,6 @@ def _secrets_of_environment() -> list[object]:
     if _PREFIX not in _NOTHING.join(names):
         return []
     return [os.environ[os.environ.decodekey(name)] for name in names if name.startswith(_PREFIX)]
-
-
-def _related(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception, what caused it, and the members of a group."""
-    seen: dict[int, BaseException] = {}
-    stack = [error]
-    while stack:
-        each = stack.pop()
-        if id(each) in seen:
-            continue
-        seen[id(each)] = each
-        yield each
-        stack += [cause for cause in (each.__cause__, each.__context__) if cause is not None]
-        if isinstance(each, BaseExceptionGroup):
-            stack += each.exceptions
 
 
 def _texts(secret: object) -> Iterator[str]:

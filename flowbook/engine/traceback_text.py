@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["traceback_text"]
+__all__ = ["related", "traceback_text"]
 
 #: From this many frames on, the first and the last are shown. Python's default limit to recursion stays below.
 _MOST_FRAMES = 2_000
@@ -49,7 +49,7 @@ class _Stack(traceback.StackSummary):
 
 
 def _is_deep(error: BaseException) -> bool:
-    return any(_depth(each.__traceback__, _MOST_FRAMES + 1) > _MOST_FRAMES for each in _related(error))
+    return any(_depth(each.__traceback__, _MOST_FRAMES + 1) > _MOST_FRAMES for each in related(error))
 
 
 def _depth(trace: TracebackType | None, most: int | None = None) -> int:
@@ -59,7 +59,7 @@ def _depth(trace: TracebackType | None, most: int | None = None) -> int:
     return depth
 
 
-def _related(error: BaseException) -> list[BaseException]:
+def related(error: BaseException) -> list[BaseException]:
     """Return an exception, its causes, and the members of groups among them; each once."""
     found: dict[int, BaseException] = {}
     stack = [error]
